@@ -12,9 +12,10 @@ import numpy as np
 
 from tuitune.core.pruning.brackets import asha_plan, hyperband_plan, sent_on
 from tuitune.core.search.bayes.acquisition import log_expected_improvement
-from tuitune.core.search.bayes.encoding import Layout, encoding_of
+from tuitune.core.search.bayes.encoding import encoding_of
 from tuitune.core.search.bayes.gaussian_process import fit, posterior
 from tuitune.core.search.bayes.kernel import pairs_of
+from tuitune.core.search.bayes.layout import Layout
 from tuitune.core.space.parameters import FloatRange
 from tuitune.core.space.searchspace import SearchSpace
 

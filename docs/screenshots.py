@@ -98,7 +98,7 @@ class Picture(NamedTuple):
     """A picture: its file, the study and the keys that lead to it."""
 
     name: str
-    study: str  # "digits", "failing" or "gpus"
+    study: str  # "digits", "failing", "gpus" or "nodes"
     theme: str
     size: tuple[int, int]
     keys: Sequence[str]
@@ -117,6 +117,7 @@ PICTURES = (
     Picture("failures", "failing", "dark", (140, 45), ("/", *"has:error", "enter"), "finished"),
     Picture("gpus", "gpus", "dark", (140, 45), ("g", "j")),
     Picture("gpus-alone", "gpus", "light", (140, 45), ("1", "z")),
+    Picture("nodes", "nodes", "dark", (140, 24), ("1", "z", *["down"] * 3)),
 )
 
 
@@ -224,6 +225,23 @@ def gpus(runs: Path, pictures: Sequence[Picture]) -> None:
         stranger.wait()
 
 
+def nodes(runs: Path, pictures: Sequence[Picture]) -> None:
+    """Take pictures of the study of the benchmarks, whose trials and nodes are made up."""
+    feeder = [sys.executable, str(ROOT / "tests" / "benchmarks" / "measured" / "app_world.py")]
+    folder = runs / "imagenet"
+    subprocess.run([*feeder, "build", str(folder)], check=True)
+    environment = {**os.environ, "BENCH_NODES": "16"}
+    fed = subprocess.Popen(
+        [*feeder, "feed", str(folder), "20"], env=environment, stdout=subprocess.DEVNULL
+    )
+    try:
+        for picture in pictures:
+            asyncio.run(take(folder, "imagenet.toml", picture))
+    finally:
+        fed.kill()
+        fed.wait()
+
+
 def move(world: World, over: Event) -> None:
     """Changes the figures of the pretended GPUs as those of real ones change."""
     loads = (96, 91, 88, 60, 97, 100, 74, 93)
@@ -244,6 +262,7 @@ def main() -> None:
         "digits": digits,
         "failing": failing,
         "gpus": gpus,
+        "nodes": nodes,
     }
     for name, run in studies.items():
         wanted = [one for one in PICTURES if one.study == name and (not named or one.name in named)]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from nvml_world import World, build
+from warm import Warm
 from workshop import Workshop
 
 os.environ.pop("TUITUNE_RUNS", None)  # whoever runs the tests keeps studies there
@@ -17,9 +18,16 @@ os.environ.pop("TUITUNE_RUNS", None)  # whoever runs the tests keeps studies the
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
+    made = Warm(tmp_path_factory.mktemp("warm"))
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def workshop(tmp_path: Path) -> Iterator[Workshop]:
-    made = Workshop(tmp_path.resolve())
+def workshop(tmp_path: Path, warm: Warm) -> Iterator[Workshop]:
+    made = Workshop(tmp_path.resolve(), warm)
     try:
         yield made
     finally:
@@ -47,4 +55,6 @@ def world(tmp_path: Path, shims: dict[str, Path]) -> World:
 
 
 settings.register_profile("any-machine", deadline=None)  # a busy machine fails nothing
+# .ci/run draws the same examples each time, so that a change fails by what it changes
+settings.register_profile("same-examples", settings.get_profile("any-machine"), derandomize=True)
 settings.load_profile("any-machine")

@@ -12,6 +12,8 @@ from tuitune.engine.ports import Timeouts as EngineTimeouts
 from tuitune.executors import registry
 from tuitune.executors.local.executor import LocalExecutor
 from tuitune.executors.local.zygote_client import Timeouts
+from tuitune.executors.remote import executor as remote
+from tuitune.executors.remote.executor import NodesExecutor
 
 
 def shorten(seconds: float) -> None:
@@ -29,6 +31,7 @@ def shorten(seconds: float) -> None:
     run.Opening = partial(run.Opening, timeouts=waits)
     timeouts = Timeouts(sample=10 * seconds)
     registry.EXECUTORS["local"] = partial(LocalExecutor, timeouts=timeouts)
+    remote.NodesExecutor = partial(NodesExecutor, lease=seconds, lost=1.5 * seconds)
 
 
 if __name__ == "__main__":

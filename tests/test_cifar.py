@@ -168,7 +168,7 @@ def test_it_downloads_once_and_learns(workshop: Workshop, site: Site):
     shown = workshop.show("cifar")
     assert shown["best"]["value"] > 0.4  # a guess is right once in ten
     assert {trial["state"] for trial in shown["trials"]} <= {"COMPLETE", "PRUNED"}
-    assert "imports all anew" not in done.stdout  # they were forked, each with the one import
+    assert "imports all again" not in done.stdout  # they were forked, each with the one import
     log = (workshop.folder("cifar") / "engine.log").read_text()
     assert f"CIFAR-10 is not in {workshop.path / 'data'} yet" in log
     assert "100" in log.split("yet")[1]  # the download's progress, in percent

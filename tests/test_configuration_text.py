@@ -9,6 +9,8 @@ import math
 import shlex
 import tomllib
 
+import pytest
+
 from tuitune.messages.configuration import configuration_text
 
 CONFIG = {
@@ -55,3 +57,57 @@ def test_flags_are_read_by_a_command_line():
 
 def test_none_is_a_comment_in_toml():
     assert configuration_text({"a": None, "b": 1}, "toml") == "b = 1\n# a is None"
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (1e22, "1.0e+22"), (1.5e-07, "1.5e-07"), (0.1, "0.1"), (-2.0, "-2.0"),
+        (math.inf, ".inf"), (-math.inf, "-.inf"), (math.nan, ".nan"),
+        (3, "3"), (True, "true"), ("1e5", '"1e5"'), ("no", '"no"'), ("", '""'),
+        ("a\x7f\u2028b\n", '"a\\U0000007f\\U00002028b\\n"'),
+        ([0.9, "x", None], '[0.9, "x", null]'), ({"a b": 1e-9}, '{"a b": 1.0e-09}'),
+    ],
+)  # fmt: skip
+def test_values_in_yaml_are_what_yaml_1_1_reads(value: object, written: str):
+    assert configuration_text({"v": value}, "yaml") == f"v: {written}"
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("lr", "lr"), ("opt.lr-2", "opt.lr-2"), ("_x", "_x"), ("y", '"y"'), ("YES", '"YES"'),
+        ("nullable", "nullable"), ("on1", "on1"), ("1st", '"1st"'), ("-x", '"-x"'), ("a:b", '"a:b"'),
+        ("a b", '"a b"'), ("é", '"é"'), ("", '""'), ("lr\n", '"lr\\n"'), ("~", '"~"'),
+    ],
+)  # fmt: skip
+def test_names_in_yaml_are_quoted_where_they_would_be_read_otherwise(name: str, written: str):
+    assert configuration_text({name: 1}, "yaml") == f"{written}: 1"
+
+
+def test_tables_within_tables_are_indented_in_python():
+    config = {"opt": {"lr": 0.1, "sub": {"a": [1, {}]}}, "n": 3}
+    assert configuration_text(config, "python") == (
+        '{\n    "opt": {\n        "lr": 0.1,\n        "sub": {\n            "a": [1, {}],\n'
+        '        },\n    },\n    "n": 3,\n}'
+    )
+    assert configuration_text({}, "python") == "{}"
+    assert configuration_text({}, "yaml") == "{}"
+
+
+@pytest.mark.parametrize(
+    ("config", "written"),
+    [
+        ({"lr": 0.1}, "--lr 0.1"),
+        ({"lr": -0.1}, "--lr=-0.1"),
+        ({"tag": "-x"}, "--tag=-x"),
+        ({"tag": "a b"}, "--tag 'a b'"),
+        ({"tag": ""}, "--tag ''"),
+        ({"on": True, "off": False, "none": None}, "--on --no-off"),
+        ({"betas": [0.9, 0.99], "empty": []}, "--betas 0.9 0.99 --empty"),
+        ({"opt": {"lr": 0.1}}, """--opt '{"lr":0.1}'"""),
+        ({}, ""),
+    ],
+)
+def test_flags_of_each_kind_of_value(config: dict[str, object], written: str):
+    assert configuration_text(config, "flags") == written

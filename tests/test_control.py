@@ -20,14 +20,14 @@ import pytest
 from tuitune.control import (
     ControlError,
     choose_place,
+    client as control_client,
     leave_place,
     private_folder,
     request,
     serve,
+    server as control_server,
     socket_path,
 )
-from tuitune.control import client as control_client
-from tuitune.control import server as control_server
 from tuitune.control.client import PROTOCOL
 from tuitune.control.requests import Add, Pause, RefusedError, Request
 

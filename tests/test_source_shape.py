@@ -12,6 +12,7 @@ import tuitune
 ROOT = Path(tuitune.__file__).parent
 LONGEST = 400  # lines of a module
 DOCUMENTED = 0.95  # of the public functions and methods
+IMPORTING = 0.063  # of all lines, at most
 
 
 @cache
@@ -99,6 +100,20 @@ def test_modules_are_of_a_readable_size() -> None:
         if (lines := len(file.read_text(encoding="utf-8").splitlines())) > LONGEST
     }
     assert long == {}
+
+
+def test_few_lines_are_imports() -> None:
+    """A module of a package is imported in one line with its neighbours, and names are qualified."""
+    statements = (
+        node
+        for tree in modules().values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    )
+    lines = sum((node.end_lineno or node.lineno) - node.lineno + 1 for node in statements)
+    files = ROOT.rglob("*.py")
+    whole = sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files)
+    assert lines <= IMPORTING * whole
 
 
 def test_module_docstrings_say_what_is_inside() -> None:

@@ -8,8 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tuitune.core.space import (
     Choice,
@@ -203,7 +202,7 @@ def test_sampled_parameters_own_no_coordinate():
     ],
 )
 def test_impossible_values_have_no_place(parameter, value):
-    with pytest.raises(ValueError, match="is no value of x"):
+    with pytest.raises(ValueError, match="is not a value of x"):
         to_unit(parameter, value)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from warm import Command, Warm
 
 from tuitune.cli.show import trial_record
 from tuitune.store import owner
@@ -29,11 +30,12 @@ PATIENCE = 60.0  # s: how long a condition may take before a test gives up on it
 def wait_until(condition: Callable[[], Any], what: str = "the condition") -> Any:
     """The first true value of a condition; AssertionError when it doesn't come."""
     end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
+    while (began := time.monotonic()) < end:
         value = condition()
         if value:
             return value
-        time.sleep(0.01)
+        took = time.monotonic() - began
+        time.sleep(min(max(0.01, 3 * took), 0.1))  # what is waited for needs the processors
     raise AssertionError(f"{what} did not come within {PATIENCE:g} s")
 
 
@@ -80,8 +82,9 @@ class Workshop:
     """A folder with a study file and its training code, and the command line on it."""
 
     path: Path
+    warm: Warm | None = None  # where commands with default options are run, if not by themselves
     waits: float | None = None  # s that the engine waits at each step, where that is to be short
-    started: list[subprocess.Popen[str]] = field(default_factory=list)
+    started: list[subprocess.Popen[str] | Command] = field(default_factory=list)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -123,7 +126,24 @@ cpus = 0.5
     def run(
         self, *words: object, timeout: float = 90, **options: Any
     ) -> subprocess.CompletedProcess[str]:
+        options.setdefault("env", self.environment)
+        if self._is_warm(options):
+            with contextlib.closing(self._fork(words, options["env"], merged=False)) as command:
+                outputs = command.communicate(timeout)
+                return subprocess.CompletedProcess(words, command.wait(), *outputs)
         return self.call(self.command(*words), timeout=timeout, **options)
+
+    def _is_warm(self, options: dict[str, Any]) -> bool:
+        return (
+            self.warm is not None and options.keys() == {"env"} and self.warm.suits(options["env"])
+        )
+
+    def _fork(
+        self, words: Sequence[object], env: dict[str, str], *, merged: bool = True
+    ) -> Command:
+        assert self.warm is not None
+        texts = list(map(str, words))
+        return self.warm.start(texts, self.path, env, waits=self.waits, merged=merged)
 
     def call(
         self, command: Sequence[str], timeout: float = 90, **options: Any
@@ -137,8 +157,12 @@ cpus = 0.5
 
     def start(
         self, *words: object, python: str = sys.executable, **options: Any
-    ) -> subprocess.Popen[str]:
+    ) -> subprocess.Popen[str] | Command:
         options.setdefault("env", self.environment)
+        if python == sys.executable and self._is_warm(options):
+            command = self._fork(words, options["env"])
+            self.started.append(command)
+            return command
         options.setdefault("preexec_fn", hear_signals)
         process = subprocess.Popen(
             [python, *self.command(*words)[1:]],

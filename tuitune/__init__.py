@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Trial", "TrialStopped", "current", "debug"]
 
 # Loaded only where they are asked for: a training script pays for its trial alone, and an app that
-# is opened is no training script.
+# is opened is not a training script.
 _PLACES = {
     "Trial": "trial.api:Trial",
     "TrialStopped": "trial.link:TrialStopped",

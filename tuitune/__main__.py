@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import io
 import os
 import sys
@@ -14,6 +15,10 @@ from tuitune.cli import early_signals
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
 
+# new objects until cycles are looked for: by default 700, of which the imports alone make a hundred
+# times as many, and each look takes longer than the one before
+_COLLECT_AFTER = 100_000
+
 
 def main() -> None:
     """Run the command line; a first argument that ends in .toml means `run` it."""
@@ -21,6 +26,7 @@ def main() -> None:
         sys.exit(
             "tuitune runs on Linux: it needs its process control (sessions, subreapers, /proc)"
         )
+    gc.set_threshold(_COLLECT_AFTER)
     _fill_streams()
     _write_all_text()
     words = _arguments()
@@ -33,6 +39,7 @@ def main() -> None:
             commands(words, prog_name="tuitune")
         finally:
             sys.stdout.flush()
+            gc.freeze()  # else the interpreter goes through all objects once more as it ends
     except OutputError as error:
         _end_without_output(error)
 

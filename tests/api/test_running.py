@@ -115,12 +115,26 @@ def test_what_is_told_of_a_trial_that_has_ended(workshop: Workshop):
         "import subprocess\n"
         "        if trial.number == 0: study.tell(trial, failed='out of reagent'); continue\n"
         f"        if trial.number == 1: subprocess.run({workshop.command('kill', 'study', 1)!r}); "
-        "assert not trial.report(loss=1.0)"
+        "assert not trial.report(loss=1.0)\n"
+        "        if trial.number == 2:\n"
+        "            for told in [(trial, 'much'), (trial, [1.0]), (7, 1.0)]:\n"
+        "                try: study.tell(*told)\n"
+        "                except (TypeError, RuntimeError) as error: print(error)\n"
+        "            print(repr(trial).startswith('AskedTrial(number=2, config={'))\n"
+        "            study.tell(2, trial.config['x'])\n"
+        "            continue"
     )
     done = workshop.call(script(workshop, ask(more)))
     assert done.returncode == 0, done.stderr
+    mistakes = "it must be a number, or tell that the trial has failed"
+    assert done.stdout.splitlines()[-5:-1] == [
+        f"loss is 'much': {mistakes}",
+        f"loss is [1.0]: {mistakes}",
+        "trial #7 was told of before, or was not asked for here",
+        "True",
+    ]
     first, second, third = workshop.trials()
-    assert (first["state"], first["error"]) == ("FAILED", "_FailedError: out of reagent")
+    assert (first["state"], first["error"]) == ("FAILED", "Failed: out of reagent")
     assert second["state"] == "KILLED"
     assert third["state"] == "COMPLETE"
 

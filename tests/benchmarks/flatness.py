@@ -48,7 +48,7 @@ def pace(starts: list[float]) -> float:
     """The median of the milliseconds from a trial's start to the next one's but one, halved.
 
     Of two that run side by side, the one after the next takes the same slot; a median, since a
-    snapshot now and then is no growth.
+    snapshot now and then is not growth.
     """
     gaps = [later - earlier for earlier, later in zip(starts, starts[2:], strict=False)]
     return statistics.median(gaps) / 2 * 1000

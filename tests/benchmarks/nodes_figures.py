@@ -1,6 +1,6 @@
 """The engine's CPU on many nodes, with trials that are simulated and a store that is real.
 
-python tests/benchmarks/nodes_figures.py              both tables
+python tests/benchmarks/nodes_figures.py              all tables
 python tests/benchmarks/nodes_figures.py --trials 2000
 """
 
@@ -11,9 +11,11 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -22,6 +24,7 @@ from simulator.course import Course
 from simulator.executor import SimulatedExecutor
 from simulator.memory import MemoryTrialFolders
 from tuitune.core import events as ev
+from tuitune.core.search.proposal import AskModel, History, Proposal
 from tuitune.core.search.registry import make_searcher
 from tuitune.core.space import FloatRange, SearchSpace
 from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
@@ -34,20 +37,24 @@ from tuitune.store.journal import Journal
 from tuitune.trial.wire import Order
 
 REPORTS = 27
+LINK, ASK = 0.02, 0.03  # s, of those that are far away
 EACH = 8  # slots, or GPUs, of a node
 GB = 1 << 30
 CARD = ev.Gpu("", 0, "A100", 80 * GB)
 
 
 class Training:
-    """A trial that reports 27 losses, two seconds apart, each trial at its own pace."""
+    """A trial that reports so many losses, two seconds apart, each trial at its own pace."""
+
+    def __init__(self, reports: int) -> None:
+        self._reports = reports
 
     def begin(self, order: Order) -> Course:
         """The course of one attempt, from the step that it resumes at."""
         seconds = 2.0 + 0.001 * (order.trial * 7919 % 1000)
         first = (order.resume_step or 0) + 1
         loss = order.config["x"]
-        points = [Point(step, loss + 1 / step, seconds) for step in range(first, REPORTS + 1)]
+        points = [Point(step, loss + 1 / step, seconds) for step in range(first, self._reports + 1)]
         return Course(points)
 
 
@@ -80,7 +87,17 @@ def nodes_with(slots: int, gpus: int = 0) -> tuple[ev.Node, ...]:
     )
 
 
-def played(spec: StudySpec, nodes: Sequence[ev.Node], folder: Path) -> tuple[float, int]:
+class Far(NamedTuple):
+    """A study's nodes are so many seconds away; its model; who is told of its facts."""
+
+    delay: float
+    model: SlowModel
+    watch: Callable[[Sequence[ev.AnyFact]], None]
+
+
+def played(
+    spec: StudySpec, nodes: Sequence[ev.Node], folder: Path, far: Far | None = None
+) -> tuple[float, int]:
     """(CPU seconds of the engine, facts) of the whole study."""
     loop = SimulatedLoop()
     journal = Journal.open(folder / f"{time.monotonic_ns()}.db", spec.objective.metric)
@@ -89,14 +106,20 @@ def played(spec: StudySpec, nodes: Sequence[ev.Node], folder: Path) -> tuple[flo
     def watch(new: Sequence[ev.AnyFact]) -> None:
         nonlocal facts
         facts += len(new)
+        if far is not None:
+            far.watch(new)
 
     async def play() -> None:
         folders = MemoryTrialFolders()
         searcher = make_searcher(spec.space, spec.search)
         study = Study(spec)
-        engine = Engine(study, EngineDeps(journal, searcher, folders, loop.time, watch))
-        executor = SimulatedExecutor(Training(), engine.take, loop, folders)
-        engine.executor = executor
+        model = None if far is None else far.model
+        engine = Engine(study, EngineDeps(journal, searcher, folders, loop.time, watch, model))
+        delay = None if far is None else far.delay
+        late = None if delay is None else (lambda: delay)
+        training = Training(spec.pruning.max or REPORTS)
+        executor = SimulatedExecutor(training, engine.take, loop, folders, latency=late)
+        engine.executor = executor if delay is None else Linked(executor, delay)
         cpus, memory = sum(node.cpus for node in nodes), sum(node.memory for node in nodes)
         settings = settings_of(spec)
         engine.take([ev.Opened(loop.time(), settings, cpus, memory, nodes=tuple(nodes))])
@@ -127,6 +150,80 @@ def engines(trials: int) -> None:
             each = spent / facts * 1e6
             base = base or each
             print(f"{f'{name}, {slots} slots':24}{spent:8.1f}{each:11.1f}{each / base:15.2f}")
+
+
+class Linked:
+    """The executor of nodes that are `delay` seconds away: launches come late, too."""
+
+    def __init__(self, executor: SimulatedExecutor, delay: float) -> None:
+        self._executor = executor
+        self._delay = delay
+
+    def launch(self, order: Order) -> None:
+        """Launches when the order has come."""
+        self._executor.loop.call_later(self._delay, self._executor.launch, order)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._executor, name)
+
+
+class SlowModel:
+    """Draws at random, in `seconds` of the simulated clock."""
+
+    def __init__(self, spec: StudySpec, seconds: float) -> None:
+        self._searcher = make_searcher(spec.space, replace(spec.search, method="random"))
+        self._seconds = seconds
+
+    async def propose(self, trial: int, _: History, tried: Collection[str]) -> Proposal | None:
+        """As `ModelClient.propose`."""
+        await asyncio.sleep(self._seconds)
+        found = self._searcher.propose(trial, tried)
+        assert not isinstance(found, AskModel)
+        return found
+
+
+class Work:
+    """The seconds in which trials work, up to the last launch of a study."""
+
+    def __init__(self, slots: int) -> None:
+        self._slots = slots
+        self._opened = self._last = 0.0
+        self._began: dict[int, float] = {}
+        self._spans: list[tuple[float, float]] = []
+
+    def watch(self, facts: Sequence[ev.AnyFact]) -> None:
+        """Takes in facts; a start and an exit are told equally late."""
+        for fact in facts:
+            match fact:
+                case ev.Opened():
+                    self._opened = fact.time
+                case ev.Launch():
+                    self._last = fact.time
+                case ev.Started():
+                    self._began[fact.trial] = fact.time
+                case ev.Exited():
+                    self._spans.append((self._began.pop(fact.trial), fact.time))
+
+    def share(self) -> float:
+        """Of the slots' time while there is work."""
+        spent = sum(max(0.0, min(end, self._last) - start) for start, end in self._spans)
+        return spent / (self._slots * (self._last - self._opened))
+
+
+def busy(trials: int) -> None:
+    """The slots with a trial that works, over a link and with a model that take their time."""
+    print(
+        f"slots that work while there is work: a link of {LINK * 1e3:.0f} ms, {ASK * 1e3:.0f} ms an ask"
+    )
+    for slots, reports in ((16, 5), (64, 27), (512, 27)):
+        search = SearchSpec("tpe", trials=min(trials, 40 * slots))
+        spec = replace(study_of(1, PruningSpec("none", "epoch", max=reports)), search=search)
+        work = Work(slots)
+        with tempfile.TemporaryDirectory() as folder:
+            far = Far(LINK, SlowModel(spec, ASK), work.watch)
+            played(spec, nodes_with(slots), Path(folder), far)
+        each = f"{2 * reports} s a trial"
+        print(f"{f'{slots} slots, {search.trials} trials, {each}':44}{work.share():8.1%}")
 
 
 class Packed:
@@ -188,4 +285,5 @@ if __name__ == "__main__":
     parser.add_argument("--trials", type=int, default=10_000)
     options = parser.parse_args()
     packed()
+    busy(options.trials)
     engines(options.trials)

@@ -56,7 +56,7 @@ class Result:
 
 
 class Plain:
-    """Starts whatever waits wherever `room` finds some; who runs out of memory starts anew."""
+    """Starts whatever waits wherever `room` finds some; who runs out of memory starts over."""
 
     def __init__(self, todo: list[Program], gpus: int, pace_of: PaceOf) -> None:
         self.todo = todo

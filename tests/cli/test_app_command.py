@@ -20,6 +20,7 @@ from tuitune.cli.studies import StudyFolder
 from tuitune.control import request, socket_path
 from tuitune.control.requests import Set, Stop
 from tuitune.store import owner
+from tuitune.store.errors import StoreError
 from tuitune.store.journal import Journal
 from tuitune.store.reader import Reader
 from tuitune.store.rows import EngineRow
@@ -224,12 +225,12 @@ def test_an_app_that_can_not_open_says_that_the_study_runs(
 
 
 def test_attach_takes_the_one_that_runs_then_the_newest_and_asks_where_several_run(
-    workshop: Workshop, screen: Screen, capsys: pytest.CaptureFixture[str]
+    workshop: Workshop, screen: Screen
 ):
     runs = workshop.path / "runs"
     assert attach(None, runs, AppOptions()) == 0  # no study: an empty list
-    assert attach("nothing", runs, AppOptions()) == 2
-    assert "no such study" in capsys.readouterr().err
+    with pytest.raises(StoreError, match="no such study"):
+        attach("nothing", runs, AppOptions())
     workshop.run(workshop.study(GOOD, name="old"), "--no-ui")
     workshop.run(workshop.study(GOOD, name="young"), "--no-ui")
     attach(None, runs, AppOptions())

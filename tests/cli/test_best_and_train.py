@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -130,8 +131,15 @@ def test_training_on_has_to_go_beyond_the_checkpoint(digits: Workshop):
     best = digits.show("digits")["best"]["trial"]
     refused = digits.run("train", "digits", "--to", 9, "--no-ui")
     assert refused.returncode == 2
-    assert (
-        refused.stderr
-        == f"digits: #{best} has a checkpoint of epoch 9: --to has to be more than that\n"
-    )
+    assert refused.stderr == f"digits: #{best} has a checkpoint of epoch 9; give more than that\n"
     assert list(digits.path.glob("runs/digits-*")) == []
+
+
+def test_a_checkpoint_that_was_removed_is_missed_in_words(digits: Workshop):
+    best = digits.show("digits")["best"]["trial"]
+    shutil.rmtree(digits.folder("digits") / f"trials/{best:04d}/checkpoints")
+    done = digits.run("train", "digits", "--to", 12, "--no-ui")
+    assert done.returncode == 0, done.stderr
+    said = f"#{best} has no checkpoint, as the one it had was removed; it starts from the beginning"
+    assert f"digits: {said}\n" in done.stderr
+    assert digits.trials(f"digits-{best}-to-12")[0]["step"] == 12

@@ -128,12 +128,12 @@ def test_a_working_folder_that_is_not_there_is_a_mistake(workshop: Workshop):
 @pytest.mark.parametrize(
     ("program", "more", "words"),
     [
-        ("no-such-program", "", "is no program on PATH: install it, or write its path"),
+        ("no-such-program", "", "is not a program on PATH: install it, or write its path"),
         ("script.py", "", 'is a script: write ["python", "script.py", …]'),
         ("./gone", "", "is not there: correct it"),
         ("./plain", "", "may not be executed: chmod +x it"),
-        ("python", 'env = { PATH = "bin" }', 'is no program on PATH: write "python3"'),
-        ("tool", "", 'is no program on PATH: write "./tool"'),
+        ("python", 'env = { PATH = "bin" }', 'is not a program on PATH: write "python3"'),
+        ("tool", "", 'is not a program on PATH: write "./tool"'),
     ],
 )
 def test_a_program_that_is_not_there_is_told_beforehand(
@@ -156,7 +156,7 @@ def test_a_run_and_a_check_refuse_a_program_that_is_not_there(workshop: Workshop
     for call in (["check", file], [file, "--no-ui"]):
         done = workshop.run(*call)
         assert done.returncode == 2
-        assert '[trial] command: "python3" is no program on PATH' in done.stderr
+        assert '[trial] command: "python3" is not a program on PATH' in done.stderr
     workshop.write("bin/python3", "").chmod(0o755)
     assert workshop.run("check", file).returncode == 0
 

@@ -389,3 +389,12 @@ def test_the_same_command_tries_again_what_failed_with_the_set_up(workshop, tria
     assert done.returncode == 0, done.stderr
     assert "#0  tried again, since it failed when nothing worked" in done.stdout
     assert [trial["state"] for trial in workshop.trials()] == ["COMPLETE"] * trials
+
+
+def test_a_cluster_without_ray_is_refused_with_the_command_that_installs_it(workshop):
+    file = workshop.study("def train(trial): trial.report(loss=1.0)")
+    code = "import sys; sys.modules['ray'] = None; from tuitune.__main__ import main; main()"
+    run = workshop.call([sys.executable, "-c", code, file, "--no-ui", "--on", "ray"])
+    assert run.returncode == 2
+    assert run.stderr == "--on ray: Ray is not installed: pip install 'tuitune[ray]'\n"
+    assert not workshop.folder().exists()

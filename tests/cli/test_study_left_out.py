@@ -14,7 +14,8 @@ from tuitune.cli import app
 from tuitune.cli.listing import remove_study
 from tuitune.cli.main import commands
 from tuitune.store import owner
-from tuitune.store.folder import remember, studies_in
+from tuitune.store.folder import STORAGE_KEY, STORAGES, remember, studies_in
+from tuitune.store.journal import Journal
 from tuitune.store.rows import StudyRow
 
 
@@ -141,6 +142,19 @@ def test_a_running_study_is_not_deleted_but_one_that_can_not_be_read_is(runs: Pa
     assert call("rm", "one", "--yes").exit_code == 0
     assert call("rm", "--yes", "--", "-x").stdout == "-x: deleted runs/-x\n"
     assert not list(runs.iterdir())
+
+
+def test_what_a_storage_has_of_a_deleted_study_is_named(runs: Path):
+    folder = write(runs / "one")
+    journal = Journal.open(folder / "study.db", "loss")
+    journal.put(STORAGE_KEY, "one-1f2e")
+    journal.put(STORAGES, "s3://bucket/me/\n/nfs/me")
+    journal.close()
+    assert call("rm", "one", "--yes").stdout.splitlines() == [
+        "one: deleted runs/one",
+        "one: its checkpoints and logs in s3://bucket/me/one-1f2e are kept; delete them there",
+        "one: its checkpoints and logs in /nfs/me/one-1f2e are kept; delete them there",
+    ]
 
 
 def test_only_the_study_is_deleted_where_links_lead(runs: Path, tmp_path: Path):

@@ -7,11 +7,16 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
+import workshop
+from clusters import LEAN
 from nvml_world import World, build
+from warm import Warm
 from workshop import Workshop, gone, wait_until
 
+from tuitune.ipc import process_tree
 from tuitune.store.errors import StoreError
 
 CODE = """
@@ -37,14 +42,22 @@ def train(trial):
 """
 
 
+workshop.PATIENCE = 120.0  # a study starts a dozen processes, three of which load Ray
+
+_SESSION = "TESTS_OF_A_CLUSTER"
+
+
 @pytest.fixture(scope="session")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A driver with two GPUs, in the environment of every raylet."""
     folder = tmp_path_factory.mktemp("machine")
-    world = World(folder / "world.txt", build(folder / "nvml"), token=folder.parent.name[-6:])
+    world = World(folder / "world.txt", build(folder / "nvml"), token=f"{uuid4().hex[:8]}-")
     before = dict(os.environ)
     os.environ.update(world.with_gpus(2).environment)
     os.environ["XDG_STATE_HOME"] = str(folder / "state")
+    os.environ[_SESSION] = uuid4().hex  # so that processes of other runs are told from these
+    # hundreds of processes start here: each would compile the same modules
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     yield world
     os.environ.clear()
     os.environ.update(before)
@@ -56,7 +69,10 @@ def cluster(machine: World) -> Iterator[Any]:
     from ray.cluster_utils import Cluster  # noqa: PLC0415 - only where it is installed
 
     made = Cluster()
-    made.add_node(num_cpus=0, include_dashboard=False)  # the head, which is never killed
+    # The head, which is never killed. It asks more often whether a node lives, which a busy one has
+    # as long as ever to answer: only one that is gone is found out sooner.
+    often = {"health_check_period_ms": 500}
+    made.add_node(num_cpus=0, _system_config=often, **LEAN)
     made.add_node(num_cpus=2)
     made.add_node(num_cpus=2, num_gpus=2)
     yield made
@@ -95,35 +111,44 @@ class ClusterShop(Workshop):
 
         return wait_until(found, f"{count} running trials")
 
-    def finish(self, process: Any) -> str:
+    def finish(self, process: Any, status: int = 0) -> str:
         """Let all trials return; what the command has printed."""
         self.write("end", "")
         output, _ = process.communicate(timeout=60)
-        assert process.returncode == 0, output
+        assert process.returncode == status, output
         return output
 
     def agents(self) -> dict[int, str]:
-        """The processes of all agents on this machine, with their command lines."""
+        """The processes of all agents of these tests, with their command lines."""
         return self._processes("engine.agent")
+
+    def agents_on(self, node: str) -> list[int]:
+        """Those of a node: their last word is its name, and a number."""
+        words = {pid: line.rstrip("\0").rpartition("\0")[2] for pid, line in self.agents().items()}
+        return [pid for pid, name in words.items() if name.rpartition("-")[0] == node]
 
     def bridges(self) -> dict[int, str]:
         return self._processes("executors.ray.bridge")
 
     @staticmethod
     def _processes(module: str) -> dict[int, str]:
+        start = f"from tuitune.{module} import main"
+        own = f"{_SESSION}={os.environ[_SESSION]}"
         found = {}
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                with contextlib.suppress(OSError):
-                    line = (entry / "cmdline").read_bytes().decode(errors="replace")
-                    if f"from tuitune.{module} import main" in line and not gone(int(entry.name)):
-                        found[int(entry.name)] = line
+        for pid in process_tree.processes():
+            with contextlib.suppress(OSError):
+                folder = Path(f"/proc/{pid}")
+                line = (folder / "cmdline").read_bytes().decode(errors="replace")
+                if start in line and not gone(pid):
+                    environment = (folder / "environ").read_bytes().decode(errors="replace")
+                    if own in environment.split("\0"):
+                        found[pid] = line
         return found
 
 
 @pytest.fixture
-def shop(cluster: Any, tmp_path: Path) -> Iterator[ClusterShop]:
-    made = ClusterShop(tmp_path.resolve())
+def shop(cluster: Any, warm: Warm, tmp_path: Path) -> Iterator[ClusterShop]:
+    made = ClusterShop(tmp_path.resolve(), warm)
     made.where = cluster.address
     try:
         yield made

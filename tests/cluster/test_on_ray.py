@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from gpu_studies import HOLD, notes
+from parked_trials import PARKED, is_parked, let, listed
 from workshop import wait_until
 
 from tuitune.core import events as ev
@@ -77,23 +79,6 @@ def test_a_command_runs_on_a_node(shop):
     assert [trial["value"] for trial in shop.trials()] == [0.5, 0.5]
 
 
-@pytest.mark.parametrize(
-    ("where", "words"),
-    [
-        ("dask", "write ray, or HOST:PORT"),
-        ("ray://127.0.0.1:10001", "run this on a node"),
-        ("127.0.0.1:1", "no Ray cluster answers at 127.0.0.1:1"),
-    ],
-)
-def test_a_cluster_that_cannot_be_joined_is_refused_with_the_mend(shop, where: str, words: str):
-    shop.study("def train(trial): trial.report(loss=1.0)")
-    run = shop.run("study.toml", "--no-ui", "--on", where)
-    assert run.returncode == 2
-    assert words in run.stderr
-    assert "Traceback" not in run.stderr
-    assert not (shop.folder() / "study.db").exists()
-
-
 def test_code_that_no_node_can_import_is_refused_with_its_traceback(shop):
     shop.study("import no_such_module\ndef train(trial): pass")
     run = shop.run("study.toml", "--no-ui", "--on", shop.where)
@@ -101,8 +86,26 @@ def test_code_that_no_node_can_import_is_refused_with_its_traceback(shop):
     assert "no_such_module" in run.stderr
 
 
-def test_what_no_node_has_is_refused_with_the_most_that_one_has(shop):
-    shop.study("def train(trial): trial.report(loss=1.0)", "gpus = 16")
-    run = shop.run("study.toml", "--no-ui", "--on", shop.where)
-    assert run.returncode == 2
-    assert "gpus = 16: the largest node has 2, and a trial stays on one node" in run.stderr
+def test_trials_are_parked_on_their_node_and_gpus_are_counted_over_the_study(shop, machine):
+    code = HOLD + PARKED.format(memory=2000, save="")
+    more = (
+        'gpus = 1\npause = "park"\n[devices]\non_foreign = "park"\n[pruning]\nresource = "step"\n'
+    )
+    shop.study(code, more, trials=2)
+    engine = shop.again()
+    wait_until(lambda: len(notes(shop)) == 2, "two trials")
+    pids = {one["trial"]: one["pid"] for one in notes(shop)}
+    assert shop.run("pause", "study", 0).returncode == 0
+    wait_until(lambda: is_parked(shop, 0), "the pause")
+    assert not listed(machine, pids[0])
+    assert shop.run("resume", "study", 0).returncode == 0
+    wait_until(lambda: listed(machine, pids[0]), "its memory to be back")
+    assert shop.run("set", "study", "devices.max_gpus=1").returncode == 0
+    wait_until(lambda: is_parked(shop, 0) or is_parked(shop, 1), "one to make way")
+    assert "1 parked" in shop.run("show", "study").stdout
+    assert shop.run("set", "study", "devices.max_gpus=2").returncode == 0
+    wait_until(lambda: all(listed(machine, pid) for pid in pids.values()), "both on their GPUs")
+    let(shop, 0, 1)
+    output, _ = engine.communicate(timeout=60)
+    assert engine.returncode == 0, output
+    assert [one["pid"] for one in notes(shop) if one["trial"] == 0] == [pids[0]] * 2

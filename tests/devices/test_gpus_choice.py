@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tuitune.core.events import Gpu
 from tuitune.core.placement.gpus import Loads, choose, next_empty
-from tuitune.core.placement.lives import Habits
 from tuitune.core.placement.packing import Packing, Resident
 from tuitune.core.placement.throughput import Capacity
+from tuitune.core.placement.whole_attempts import AttemptMeans
 
 GB = 10**9
 WHOLE = Resident(1.0, 0, 0)
@@ -192,9 +191,9 @@ def test_short_trials_join_at_once_up_to_what_is_tried_and_never_beyond_the_memo
     kept, step, peak, reports, ended
 ):
     step = min(step, kept)  # as it always is
-    capacity = Capacity(kept, step, lives=[(float(kept), 0.0)])
-    habits = Habits(seconds=0.6, reports=reports)
-    packing = Packing({"A100": capacity}, ended, 4 * GB, 4 * GB, habits=habits)
+    capacity = Capacity(kept, step, attempts=[(float(kept), 0.0)])
+    means = AttemptMeans(seconds=0.6, reports=reports)
+    packing = Packing({"A100": capacity}, ended, 4 * GB, 4 * GB, means=means)
     here: list[Resident] = []
     while choose(machine(1), loads(packing, g0=here), "auto") and len(here) < 40:
         here.append(Resident(0.0, peak * GB, 0, is_under_way=True, intervals=2))

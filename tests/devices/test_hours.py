@@ -9,8 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
+from hypothesis import assume, given, strategies as st
 
 from tuitune.core.events import Gpu, Settings
 from tuitune.core.placement.hours import Allowance, Window, allowance, most_ever, overlap

@@ -53,3 +53,28 @@ def test_a_folder_that_is_gone_has_none_and_takes_none(tmp_path: Path):
     with pytest.raises(OSError, match="No such file"):
         missing.add(0, "GPU-a", WHY)
     assert listed_here({"TUITUNE_LOCKS": str(tmp_path / "missing")}) == []
+
+
+def test_a_reason_that_another_study_gives_later_is_read_again(tmp_path: Path):
+    ours, others = Quarantine(tmp_path), Quarantine(tmp_path)
+    ours.add(1, "GPU-b", WHY)
+    assert ours.why("GPU-b") == WHY
+    later = GpuAside("CUDA error: misaligned address", None, 200.0, 3, "t")
+    others.add(1, "GPU-b", later)
+    (file,) = tmp_path.iterdir()
+    os.utime(file, ns=(1, file.stat().st_mtime_ns + 1))  # clocks of some file systems are coarse
+    assert ours.why("GPU-b") == later
+    assert [one.why for one in ours.listed()] == [later]
+    others.clear("all")
+    assert ours.why("GPU-b") is None
+    assert ours.listed() == []
+
+
+def test_gpus_are_named_by_their_numbers_or_the_start_of_a_uuid(tmp_path: Path):
+    quarantine = Quarantine(tmp_path)
+    for number, uuid in ((0, "GPU-aa"), (1, "GPU-ab"), (10, "MIG-a")):
+        quarantine.add(number, uuid, WHY)
+    assert [one.number for one in quarantine.listed()] == [0, 1, 10]
+    assert quarantine.clear("a") == quarantine.clear("2") == quarantine.clear("-") == []
+    assert [one.uuid for one in quarantine.clear("GPU-a")] == ["GPU-aa", "GPU-ab"]
+    assert [one.uuid for one in quarantine.clear("10")] == ["MIG-a"]

@@ -11,9 +11,8 @@ from tuitune import plugins
 
 ROOT = Path(__file__).parents[2]
 GUIDES = [ROOT / "CONTRIBUTING.md", ROOT / "docs" / "architecture.md"]
-PLACE = re.compile(
-    r"`((?:tuitune|tests|core|ui|control|executors|messages|model_process)/[\w/.]+)`"
-)
+FOLDERS = [p.name for p in (ROOT / "tuitune").iterdir() if (p / "__init__.py").exists()]
+PLACE = re.compile(rf"`((?:tuitune|tests|{'|'.join(FOLDERS)})/[\w/.]+)`")
 NAME = re.compile(r"`([A-Z]\w{4,})`")
 OF_THE_READER = {"NAME"}
 
@@ -42,5 +41,4 @@ def test_the_groups_of_entry_points_are_those_that_are_read():
 
 def test_each_folder_of_the_package_is_in_the_table():
     table = set(re.findall(r"^\| `(\w+)` \|", GUIDES[1].read_text(), re.MULTILINE))
-    folders = {p.name for p in (ROOT / "tuitune").iterdir() if (p / "__init__.py").exists()}
-    assert table == folders
+    assert table == set(FOLDERS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import textwrap
 
@@ -10,6 +11,7 @@ import pytest
 from tuitune.core.space import Choice, FloatRange, IntRange, PowerRange
 from tuitune.drafts.script import DraftError
 from tuitune.drafts.writing import draft
+from tuitune.messages.command import fill_command
 from tuitune.studyfile import load
 
 LOSS = "\nprint(f'val loss: {0.5:.3f}')\n"
@@ -74,6 +76,39 @@ def test_argparse_with_subcommands_takes_the_one_that_trains(read):
         group.add_argument("--lr", type=float, default=0.1)
     """)
     assert words(spec) == ("train", "--lr", "{lr}")
+
+
+@pytest.mark.parametrize(
+    ("main", "trains"),
+    [
+        ('parser.add_argument("--lr", type=float, default=0.1)', ()),
+        (
+            'g = parser.add_argument_group("g"); g.add_argument("--lr", type=float, default=0.1)',
+            (),
+        ),
+        (
+            'parser.add_argument("--lr", type=float, default=0.1)',
+            ("--dropout", "{dropout}"),
+        ),
+    ],
+)
+def test_argparse_wants_options_of_the_main_parser_before_the_subcommand(
+    tmp_path, main: str, trains: tuple[str, ...]
+) -> None:
+    """As argparse itself does: the command of the draft is run."""
+    more = 'train.add_argument("--dropout", type=float, default=0.1)' if trains else ""
+    (tmp_path / "train.py").write_text(
+        "import argparse\nparser = argparse.ArgumentParser()\n"
+        f'{main}\nsub = parser.add_subparsers()\ntrain = sub.add_parser("train")\n'
+        f"{more}\nother = sub.add_parser('predict')\nother.add_argument('--beam', type=int)\n"
+        "parser.parse_args()\nprint(f'val loss: {0.5:.3f}')\n"
+    )
+    (tmp_path / "study.toml").write_text(draft(tmp_path / "train.py"))
+    spec = load(tmp_path / "study.toml")
+    assert spec.trial.command[2:] == ("--lr", "{lr}", "train", *trains)
+    filled = fill_command(spec.trial.command[1:], {"lr": 0.1, "dropout": 0.2})
+    done = subprocess.run([sys.executable, *filled], cwd=tmp_path, check=False, capture_output=True)
+    assert (done.returncode, done.stdout) == (0, b"val loss: 0.500\n"), done.stderr
 
 
 def test_argparse_booleans_are_spelled_as_their_type_reads_them(read):

@@ -57,7 +57,7 @@ def test_constants_at_the_top_of_a_script(workshop: Workshop):
     ("words", "message"),
     [
         (["train.py", "RATE=1"], "train.py has no constant RATE at its top"),
-        (["train.py", "RATE"], "RATE is no NAME=VALUE"),
+        (["train.py", "RATE"], "RATE is not of the form NAME=VALUE"),
         (["gone.py"], "gone.py can't be read"),
         ([], "usage: "),
     ],

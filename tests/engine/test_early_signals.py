@@ -5,10 +5,13 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from workshop import Workshop, hear_signals, wait_until
+
+from tuitune.store.reader import Reader
 
 ROOT = Path(__file__).parents[2]
 CODE = """
@@ -33,7 +36,8 @@ def holds_back(pid: int) -> bool:
 @pytest.mark.parametrize("number", ENDING)
 def test_while_the_engine_itself_is_imported(workshop: Workshop, number: signal.Signals):
     file = workshop.study(CODE.format(seconds=0))
-    engine = workshop.start(file, "--no-ui")
+    cold = replace(workshop, warm=None)  # a process that has imported nothing
+    engine = cold.start(file, "--no-ui")
     wait_until(lambda: holds_back(engine.pid), "its first line")
     engine.send_signal(number)
     out, _ = engine.communicate(timeout=60)
@@ -110,3 +114,26 @@ def test_nohup_is_respected(workshop: Workshop):
     engine.send_signal(signal.SIGHUP)
     assert b"3 complete" in engine.communicate(timeout=60)[0]
     assert engine.returncode == 0
+
+
+def test_while_a_finished_study_is_held_for_a_request(workshop: Workshop):
+    file = workshop.study(CODE.format(seconds=0), trials=1)
+    assert workshop.run(file, "--no-ui").returncode == 0
+    words = ("engine", file, "--folder", workshop.folder(), "--startup", 2, "--hold")
+    engine = workshop.start(*words)
+    wait_until(lambda: workshop.engine() == engine.pid, "its claim")
+    wait_until(lambda: phase(workshop) == "running", "the import")
+    engine.send_signal(signal.SIGINT)
+    out, _ = engine.communicate(timeout=60)
+    assert engine.returncode == 130, out
+    assert out.splitlines()[-1] == "stopped before it was asked for more"
+    assert [trial["state"] for trial in workshop.trials()] == ["COMPLETE"]
+
+
+def phase(workshop: Workshop) -> str:
+    reader = Reader.open(workshop.folder() / "study.db")
+    try:
+        found = reader.engine()
+        return "" if found is None else found.phase
+    finally:
+        reader.close()

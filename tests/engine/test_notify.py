@@ -89,7 +89,7 @@ def test_a_command_that_fails_is_logged_and_the_study_is_done(
     workshop: Workshop, words: tuple[str, ...], said: str
 ):
     file = workshop.study(CODE.format("pass"), notify(*words), trials=1)
-    warned = "is no program here" in workshop.run("check", file).stderr
+    warned = "is not a program here" in workshop.run("check", file).stderr
     assert warned == (len(words) == 1)
     done = workshop.run(file, "--no-ui")
     assert done.returncode == 0

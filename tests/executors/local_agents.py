@@ -3,32 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-from collections.abc import Sequence
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import pytest
 
 from tuitune.executors.remote.transport import Arrivals, Room
 from tuitune.ipc.child import Child
 from tuitune.ipc.frames import FrameBuffer
+
+_UNSHARE = ("unshare", "--mount", *(() if os.geteuid() == 0 else ("--map-root-user",)))
 
 
 class LocalAgents:
     """A `Transport` with one agent on each of these made-up nodes.
 
     cut: nodes of which no frame passes any more, either way. again: whether another agent takes
-    the place of one that is gone.
+    the place of one that is gone. pythons: of nodes that see other files, as `blinded` makes them.
     """
 
-    def __init__(self, rooms: Sequence[Room], log: Path, *, again: bool = True) -> None:
+    def __init__(
+        self,
+        rooms: Sequence[Room],
+        log: Path,
+        *,
+        again: bool = True,
+        pythons: Mapping[str, str] | None = None,
+    ) -> None:
+        self._pythons = pythons or {}
         self.agents: dict[str, tuple[Child, Room]] = {}
         self.cut: set[str] = set()
         self._rooms = rooms
         self._log = log
         self._again = again
-        self._numbers = itertools.count()
         self._arrivals: Arrivals
         self._closed = False
         self.has_gpus = False
+        self.place = "the nodes of a test"
+        self.wants_room = False
+        self.failures = 0  # agents that have died before a trial ended there by itself
 
     async def open(self, arrivals: Arrivals) -> None:
         self._arrivals = arrivals
@@ -37,7 +54,7 @@ class LocalAgents:
 
     def start(self, room: Room) -> None:
         """An agent on this node joins."""
-        name = f"{room.node}-{next(self._numbers)}"
+        name = f"{room.node}-{secrets.token_hex(4)}"  # others run these tests on this machine too
         frames = FrameBuffer()
 
         def receive(chunk: bytes) -> None:
@@ -52,6 +69,7 @@ class LocalAgents:
             lost=lambda: self._have_lost(name),
             log=self._log,
             new_session=True,
+            python=self._pythons.get(room.node, sys.executable),
         )
         self.agents[name] = child, room
         self._arrivals.joined(name, room)
@@ -61,7 +79,11 @@ class LocalAgents:
         if found is not None and found[1].node not in self.cut:
             found[0].send(data)
 
-    def end(self, agent: str) -> None:
+    def want_room(self, wanted: bool) -> None:
+        self.wants_room = wanted
+
+    def end(self, agent: str, *, failed: bool = False) -> None:
+        self.failures += failed
         found = self.agents.pop(agent, None)
         if found is not None:
             found[0].close()
@@ -85,3 +107,22 @@ class LocalAgents:
         child, _ = self.agents[name]
         await child.wait(5.0)
         self._arrivals.gone(name, child.how_it_ended(), ended=True)
+
+
+def blinded(place: Path, *hidden: Path) -> str:
+    """An interpreter that sees these folders empty, and has a home of its own.
+
+    Its mounts are its own. Skips the test where this machine doesn't allow that.
+    """
+    if subprocess.run([*_UNSHARE, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no process may have mounts of its own here")
+    place.mkdir(parents=True)
+    mounts = "".join(f"mount -t tmpfs none '{folder}' || exit 9\n" for folder in hidden)
+    inner = place / "inner.sh"
+    inner.write_text(
+        f"{mounts}export XDG_STATE_HOME='{place}/state'\nexec {sys.executable} \"$@\"\n"
+    )
+    python = place / "python"
+    python.write_text(f"#!/bin/sh\nexec {' '.join(_UNSHARE)} sh '{inner}' \"$@\"\n")
+    python.chmod(0o755)
+    return str(python)

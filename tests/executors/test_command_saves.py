@@ -14,7 +14,7 @@ from tuitune.core import events
 from tuitune.trial.saved_files import find, is_torn, look, newest, restore
 
 ROOT = Path(tuitune.__file__).parents[1]
-# Saves a number at each call, in two writes, of which the first alone is no number of an epoch.
+# Saves a number at each call, in two writes, of which the first alone is not a number of an epoch.
 SAVE = """
 import os, signal, sys, time
 place = sys.argv[1]
@@ -214,6 +214,31 @@ def test_one_that_has_never_saved_is_frozen_by_a_pause(bench):
 
 
 def test_a_harsher_order_does_not_wait_for_a_save(bench):
+    bench.launch(saving(bench, "report(1); time.sleep(600)"))
+    bench.until(bench.steps)
+    bench.call("ask_stop", 0, 1, "drain", True)
+    bench.call("ask_stop", 0, 1, "killed", False)
+    assert bench.until(bench.exits)[0].signal == signal.SIGTERM
+
+
+LATE = """
+import time
+
+from tuitune.trial.channel import SocketChannel
+
+receive = SocketChannel._receive
+
+def late(channel, flags=0):
+    time.sleep(0.5 if flags else 0)  # meanwhile several messages come
+    receive(channel, flags)
+
+SocketChannel._receive = late
+"""
+
+
+def test_a_harsher_order_that_comes_with_another_while_a_report_is_sent(bench, monkeypatch):
+    bench.write("late/sitecustomize.py", LATE)
+    monkeypatch.setenv("PYTHONPATH", str(bench.folder / "late"), prepend=os.pathsep)
     bench.launch(saving(bench, "report(1); time.sleep(600)"))
     bench.until(bench.steps)
     bench.call("ask_stop", 0, 1, "drain", True)

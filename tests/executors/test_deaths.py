@@ -200,7 +200,7 @@ def test_a_target_that_starts_threads_runs_afresh_and_is_told_of_once(bench):
     assert bench.run(bench.order(2, config={"x": 2})).error == "ValueError: bad"
     warnings = [fact.text for fact in bench.facts if isinstance(fact, events.Warned)]
     (warning,) = warnings
-    assert re.match(r"each trial imports all anew, in about \S+ s: the import starts ", warning)
+    assert re.match(r"each trial imports all again, in about \S+ s: the import starts ", warning)
     assert "the thread looks on of train, which" in warning
     assert "let the function that trains do that" in warning
     assert 0 <= bench.runner.run(bench.executor.sample({"x": "train.py:sampled"}, "0", {}))["x"] < 1

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
+from collections.abc import Sequence
 from random import Random
 
+import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from tuitune.executors.remote.link import LEASE, LOST, Link
+from tuitune.executors.remote.link import LEASE, LOST, Frame, Link
 from tuitune.ipc.frames import FrameBuffer
 
 ENGINE, AGENT = 0, 1
@@ -74,6 +76,12 @@ class Channel:
 @settings(max_examples=150, deadline=None)
 def test_every_word_comes_once_and_in_order_whatever_happens_to_frames(seed, fails, sends):
     channel = Channel(Random(seed), fails)
+    assert channel.got == played(channel, sends)
+    assert all(link.is_idle for link in channel.ends)
+
+
+def played(channel: Channel, sends: Sequence[tuple[int, float, bool]]):
+    """Sends these words, and gives them time to come; what each end is to have got."""
     sent: tuple[list[bytes], list[bytes]] = ([], [])
     for count, (end, after, urgent) in enumerate(sends):
         channel.run(after)
@@ -81,8 +89,38 @@ def test_every_word_comes_once_and_in_order_whatever_happens_to_frames(seed, fai
         sent[1 - end].append(word)
         channel.put(end, word, urgent=urgent)
     channel.run(120.0)
-    assert channel.got == sent
-    assert all(link.is_idle for link in channel.ends)
+    return sent
+
+
+class Forgetful(Link):
+    """Acknowledges the last word of every fifth frame that has some, and does not hand it over."""
+
+    frames = 0
+
+    def take(self, data: bytes, now: float) -> list[bytes]:
+        words = super().take(data, now)
+        self.frames += bool(words)
+        return words[:-1] if self.frames % 5 == 0 else words
+
+
+class Repeating(Link):
+    """Hands over words once more that come again."""
+
+    def take(self, data: bytes, now: float) -> list[bytes]:
+        words = super().take(data, now)
+        frame = msgspec.msgpack.decode(data, type=Frame)
+        return words or (frame.messages if frame.first <= self._received else [])
+
+
+@pytest.mark.parametrize("broken", [Forgetful, Repeating])
+def test_a_link_that_loses_or_repeats_a_word_is_found_out(broken):
+    sends = [(AGENT, 0.1, True)] * 40
+    found = []
+    for seed in range(5):
+        channel = Channel(Random(seed), 0.4)
+        channel.ends = (broken(0.0), Link(0.0))
+        found.append(channel.got != played(channel, sends))
+    assert all(found)
 
 
 @given(
@@ -95,17 +133,29 @@ def test_every_word_comes_once_and_in_order_whatever_happens_to_frames(seed, fai
 @settings(max_examples=150, deadline=None)
 def test_an_agent_has_ended_before_the_engine_takes_it_for_ended(seed, fails, who, since, lasts):
     """Whichever way frames fail, and however late some come."""
-    channel = Channel(Random(seed), fails, (who, since, since + lasts))
+    early = head_start(Channel(Random(seed), fails, (who, since, since + lasts)), LEASE, LOST)
+    assert early is None or early >= LOST - LEASE - 0.5
+
+
+def head_start(channel: Channel, lease: float, lost: float) -> float | None:
+    """Seconds that the agent has ended before the engine takes it for ended; None: it does not."""
     gave_up = None
     for _ in range(200):
         channel.run(0.4)
         engine, agent = channel.ends
-        if gave_up is None and channel.now - agent.answered_at >= LEASE:
+        if gave_up is None and channel.now - agent.answered_at >= lease:
             gave_up = channel.now
-        if channel.now - engine.heard_at >= LOST:
-            assert gave_up is not None
-            assert gave_up <= channel.now - (LOST - LEASE) + 0.5
-            break
+        if channel.now - engine.heard_at >= lost:
+            return -math.inf if gave_up is None else channel.now - gave_up
+    return None
+
+
+def test_a_lease_that_is_too_short_is_found_out():
+    def cut() -> Channel:
+        return Channel(Random(0), 0.0, (2, 3.0, 60.0))
+
+    assert head_start(cut(), LEASE, LOST) > 0.0
+    assert head_start(cut(), LEASE, 8.0) < 0.0
 
 
 def test_a_pause_of_five_seconds_costs_nothing():

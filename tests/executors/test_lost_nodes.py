@@ -16,6 +16,7 @@ from workshop import gone, until
 
 from tuitune.core import events as ev
 from tuitune.executors.base import Plan, TargetError
+from tuitune.executors.remote import executor as executor_of_nodes
 from tuitune.executors.remote.executor import NodesExecutor
 from tuitune.executors.remote.transport import Room
 from tuitune.ipc import process_tree
@@ -42,7 +43,7 @@ class Scene:
         plan = Plan("train.py:train", str(bench.folder), str(bench.study), "")
         rooms = [Room(name, 4.0, 1 << 30) for name in "ab"]
         self.agents = LocalAgents(rooms, bench.study / "engine.log")
-        self.executor = NodesExecutor(plan, self.hear, time.time, self.agents, lease=3.0, lost=5.0)
+        self.executor = NodesExecutor(plan, self.hear, time.time, self.agents, lease=5.0, lost=8.0)
 
     def hear(self, found: Sequence[Any]) -> None:
         self.events.extend(found)
@@ -92,10 +93,10 @@ def test_the_trials_of_a_killed_agent_are_lost_at_once_and_another_takes_its_pla
         pid = scene.pid(0)
         os.kill(scene.agents.on("a").pid, signal.SIGKILL)
         await until(lambda: of(scene.events, ev.Exited))
-        assert gone(pid)
         (end,) = of(scene.events, ev.Exited)
         assert end.lost
         assert "SIGKILL" in end.error
+        await until(lambda: gone(pid))
         await until(lambda: len(scene.nodes()) == 2)
         scene.launch(0, "a", attempt=1)
         await until(lambda: len(of(scene.events, ev.Started)) == 2)
@@ -118,10 +119,16 @@ def test_an_agent_that_is_cut_off_ends_its_trials_before_they_are_lost(play):
     play(story)
 
 
-def test_nothing_is_lost_in_a_short_break_of_the_link(play):
+@pytest.mark.parametrize("how", ["cut", "suspended"])
+def test_nothing_is_lost_in_a_short_break(play, how: str):
     async def story(scene: Scene) -> None:
-        scene.agents.cut.add("a")
+        agent = scene.agents.on("a")
+        if how == "cut":
+            scene.agents.cut.add("a")
+        else:
+            os.kill(agent.pid, signal.SIGSTOP)
         await asyncio.sleep(0.5)
+        os.kill(agent.pid, signal.SIGCONT)
         scene.agents.cut.clear()
         seen = len(steps(scene.events))
         await until(lambda: len(steps(scene.events)) > seen + 20)
@@ -136,7 +143,7 @@ def test_an_agent_that_was_suspended_for_too_long_ends_itself_when_it_wakes(play
     async def story(scene: Scene) -> None:
         pid, agent = scene.pid(0), scene.agents.on("a")
         os.kill(agent.pid, signal.SIGSTOP)
-        scene.agents.end = lambda _: None  # as one that can't be reached
+        scene.agents.end = lambda *_, **__: None  # as one that can't be reached
         await until(lambda: of(scene.events, ev.Exited))
         os.kill(agent.pid, signal.SIGCONT)
         await agent.wait(10.0)
@@ -145,6 +152,55 @@ def test_an_agent_that_was_suspended_for_too_long_ends_itself_when_it_wakes(play
         del scene.agents.end
 
     play(story)
+
+
+def test_closing_does_not_wait_for_a_lost_node_on_which_nothing_runs(play, monkeypatch):
+    monkeypatch.setattr(executor_of_nodes, "_PARTING", 600.0)
+
+    async def story(scene: Scene) -> None:
+        scene.executor._lost = 600.0
+        scene.executor.signal(0, 0, "kill")
+        await until(lambda: of(scene.events, ev.Exited))
+        scene.agents.cut.add("a")
+        scene.agents._have_lost = lambda _: None  # nobody hears that it has ended
+        name = next(name for name, (_, room) in scene.agents.agents.items() if room.node == "a")
+        scene.executor.gone(name, "its agent has ended", ended=False)
+
+    scene = play(story)
+    assert not of(scene.events, ev.Exited)[0].lost
+
+
+def test_a_node_whose_agent_is_told_to_end_is_left_by_its_trials(play):
+    async def story(scene: Scene) -> None:
+        os.kill(scene.agents.on("a").pid, signal.SIGTERM)
+        await until(scene.nodes)
+        (node,) = scene.nodes()
+        assert (node.name, node.leaving) == ("a", True)
+        assert node.obstacle == "it was told to end, by SIGTERM"
+        assert not of(scene.events, ev.Exited)  # until the study asks them
+
+    play(story)
+
+
+def test_a_node_that_cannot_import_the_code_is_barred_and_the_others_work(bench):
+    fails = 'if os.environ["TUITUNE_AGENT"].startswith("a-"): import no_such_module\n'
+    bench.write("train.py", f"import os\n{fails}{CODE}")
+
+    async def run() -> None:
+        scene = Scene(bench)
+        await scene.executor.open()
+        try:
+            known = {node.name: node for node in scene.executor.nodes()}
+            await until(lambda: len(known | {node.name: node for node in scene.nodes()}) == 2)
+            known |= {node.name: node for node in scene.nodes()}
+            assert known["a"].obstacle == "ModuleNotFoundError: No module named 'no_such_module'"
+            assert not known["b"].obstacle
+            scene.launch(0, "b")
+            await until(lambda: steps(scene.events))
+        finally:
+            await scene.executor.close()
+
+    bench.runner.run(run())
 
 
 def test_code_that_no_node_can_import_is_an_error_with_its_traceback(bench):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 import msgspec
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tuitune.executors.local import listener
 from tuitune.trial import wire
@@ -34,6 +33,7 @@ def test_orders_and_errands_survive_the_wire(text, config, number):
         env={text: text},
         command=[text],
         gpus=[text],
+        parameters=[text],
     )
     assert wire.decode_order(wire.encode_order(order)) == order
     requests = (

@@ -94,7 +94,7 @@ def test_a_study_runs_in_another_interpreter_that_has_nothing_of_it(workshop, ot
     assert {"COMPLETE", "PRUNED"} == {trial["state"] for trial in workshop.trials()}
     log = (workshop.folder() / "trials/0000/output.log").read_text()
     assert log.startswith(" ".join(other.version.split(".")[:2]))
-    assert "imports all anew" not in done.stdout
+    assert "imports all again" not in done.stdout
     assert not list((workshop.path / "state").rglob("*.path"))
 
 
@@ -110,7 +110,7 @@ def program(folder: Path, text: str, mode: int = 0o755) -> Path:
     [
         ("#!/bin/sh\necho\necho tuitune: 3.8.20\n", "is Python 3.8.20, and a target needs 3.10 or"),
         ("#!/bin/sh\necho tuitune: 3.12.1; echo no ctypes >&2; exit 1\n", "a trial: no ctypes"),
-        ("#!/bin/sh\necho what? >&2\n", "is no Python interpreter: what?"),
+        ("#!/bin/sh\necho what? >&2\n", "is not a Python interpreter: what?"),
         ("#!/nowhere/python\n", "can't be run: No such file"),
         ("no program", "can't be run: Exec format error"),
     ],
@@ -126,7 +126,7 @@ def test_check_and_run_refuse_such_a_program(workshop):
     file = workshop.study(TRAIN, 'python = "program"\n')
     for command in (("check", file), (file, "--no-ui")):
         done = workshop.run(*command)
-        words = f'[trial] python = "program": {workshop.path}/program is no Python interpreter'
+        words = f'[trial] python = "program": {workshop.path}/program is not a Python interpreter'
         assert (done.returncode, done.stderr) == (2, f"{file}: {words}\n")
     assert not workshop.folder().exists()
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from tuitune.core import events
@@ -248,3 +251,28 @@ def test_a_trial_beyond_its_maximum_has_not_been_stopped(bench):
     assert (end.code, end.error, end.stopped) == (0, "", False)
     assert (bench.steps(), bench.values()) == ([1, 1, 2, 2], [3, 2, 3, 2])
     assert bench.log().splitlines()[-1] == "saves the model of 2"
+
+
+FORKS_OF_FORKS = """
+import os, threading
+from tuitune.trial.link import SoleReporter
+
+reporter = SoleReporter()
+reporter.follow_forks(lambda: None)
+if os.fork():
+    os._exit(os.waitstatus_to_exitcode(os.wait()[1]))
+if os.fork() == 0:
+    os._exit(0)
+os.wait()
+thread = threading.Thread(target=reporter.take, daemon=True)
+thread.start()
+thread.join(20)
+os._exit(thread.is_alive())
+"""
+
+
+def test_a_fork_that_has_forked_itself_can_ask_on_any_thread():
+    done = subprocess.run(
+        [sys.executable, "-c", FORKS_OF_FORKS], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -49,7 +49,7 @@ def run(workshop, code: str, more: str, name: str, *settings: str) -> list[objec
     words = [word for text in (*settings, f"study.name={name}") for word in ("--set", text)]
     done = workshop.run(file, "--no-ui", *words)
     assert done.returncode == 0, done.stderr
-    assert ("imports all anew" in done.stdout) == (KEEPS in code)
+    assert ("imports all again" in done.stdout) == (KEEPS in code)
     return reported(workshop, name)
 
 

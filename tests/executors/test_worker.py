@@ -1,4 +1,4 @@
-"""The trial's own side, with a channel that is no socket; and outside tuitune."""
+"""The trial's own side, with a channel that is not a socket; and outside tuitune."""
 
 from __future__ import annotations
 
@@ -381,7 +381,7 @@ def test_a_warning_is_short_and_can_be_read(tmp_path):
 
 def test_a_step_that_is_saved_again_replaces_the_old_and_forgets_what_came_after(tmp_path):
     def save(step, text):
-        with checkpoints.written(tmp_path, step) as folder:
+        with checkpoints.written(tmp_path, step, 0) as folder:
             (folder / "text").write_text(text)
 
     for step in (1, 2, 3):
@@ -396,7 +396,7 @@ import os, signal, sys
 from pathlib import Path
 from tuitune.trial import checkpoints
 for step in range(1, 1000):
-    with checkpoints.written(Path("checkpoints"), step) as folder:
+    with checkpoints.written(Path("checkpoints"), step, 0) as folder:
         for part in range(3):
             (folder / str(part)).write_text(str(step) * 1000)
     print(step, flush=True)
@@ -416,8 +416,16 @@ def test_a_process_that_is_killed_while_it_saves_leaves_only_whole_checkpoints(t
         for entry in found:
             whole = str(int(entry.name)) * 1000
             assert [part.read_text() for part in sorted(entry.iterdir())] == [whole] * 3
-    checkpoints.clear_remains(tmp_path / "checkpoints")
+    checkpoints.clear_remains(tmp_path / "checkpoints", 1)
     assert all(entry.name.isdigit() for entry in (tmp_path / "checkpoints").iterdir())
+
+
+def test_only_what_earlier_attempts_have_left_is_removed(tmp_path):
+    for name in ("00000004", ".tmp-1-5", ".tmp-2-6", ".tmp-10-7", ".old-00000003"):
+        (tmp_path / name).mkdir()
+    checkpoints.clear_remains(tmp_path, 2)
+    left = {entry.name for entry in tmp_path.iterdir()}
+    assert left == {"00000004", ".tmp-2-6", ".tmp-10-7"}
 
 
 def python(code, folder, **env):

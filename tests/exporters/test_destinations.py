@@ -228,7 +228,7 @@ def test_after_a_kill_the_next_engine_writes_what_was_missing(workshop: Workshop
         ),
         (
             'to = ["tensorbord"]',
-            '"tensorbord" is no tool that studies can be written to; did you mean tensorboard?',
+            '"tensorbord" is not a tool that studies can be written to; did you mean tensorboard?',
         ),
         (
             'mlflow = "http://x"',

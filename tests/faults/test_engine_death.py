@@ -205,12 +205,14 @@ def test_of_two_that_begin_at_one_moment_the_later_follows(workshop: Workshop, m
     seen = Resolution("run", spec, document, StudyFolder(workshop.folder()))
     monkeypatch.setattr(run, "resolve", lambda _: seen)
 
+    asks = launch.another_runs
+
     def another_runs(folder: Path, timeouts: StartupTimeouts) -> bool:
-        found = launch.another_runs(folder, timeouts)
+        found = asks(folder, timeouts)
         workshop.write("go", "")
         return found
 
-    monkeypatch.setattr(run, "another_runs", another_runs)
+    monkeypatch.setattr(launch, "another_runs", another_runs)
     assert run.run_study(request) == 0
     assert "following it" in capsys.readouterr().err
     assert first.wait(60) == 0

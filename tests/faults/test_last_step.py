@@ -1,4 +1,4 @@
-"""A checkpoint of the last step whose objective the journal doesn't have: it is no place to go on from."""
+"""A checkpoint of the last step whose objective the journal doesn't have: it is not a place to go on from."""
 
 from __future__ import annotations
 

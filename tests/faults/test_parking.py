@@ -6,29 +6,14 @@ import getpass
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from gpu_studies import notes, study
 from nvml_world import World
+from parked_trials import PARKED, is_parked, let, listed, row
 from workshop import Workshop, gone, wait_until
 
-from tuitune.store.reader import Reader
-from tuitune.store.rows import TrialRow
-
-PARKED = """
-def train(trial):
-    hold({memory})
-    step = int(trial.resume_path.name) if trial.resume_path else 0
-    note(trial, pid=os.getpid(), start=step)
-    while not Path(f"go-{{trial.number}}").exists():
-        step += 1
-        trial.report(step=step, loss=1.0{save})
-        time.sleep(0.02)
-    note(trial, pid=os.getpid(), last=step)
-    trial.report(step=step + 1, loss=1.0)
-"""
 SAVES = ", save=lambda folder: (folder / 'saved').touch()"
 WISHES = ("--no-ui", "--set", "trial.cpus=0")
 
@@ -42,42 +27,11 @@ def file_of(shop: Workshop, code: str | None = None, more: str = "", **options: 
     return study(shop, code or parks(), f'pause = "park"\n{more}{keys}', **options)
 
 
-def row(shop: Workshop, number: int = 0) -> TrialRow:
-    """Without a process of its own, since tests ask again and again."""
-    reader = Reader.open(shop.folder() / "study.db")
-    try:
-        return next(row for row in reader.trials() if row.number == number)
-    finally:
-        reader.close()
-
-
-def is_parked(shop: Workshop, number: int = 0) -> bool:
-    found = row(shop, number)
-    return found.is_parked and "holds no slot" in found.note
-
-
-def let(shop: Workshop, *numbers: int) -> None:
-    for number in numbers:
-        (shop.path / f"go-{number}").touch()
-
-
 def end(shop: Workshop, process: subprocess.Popen[str], *numbers: int) -> str:
     let(shop, *numbers)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
     return output
-
-
-def listed(world: World, pid: int) -> bool:
-    """Whether the driver lists a process on a GPU."""
-    code = (
-        "import sys, pynvml; pynvml.nvmlInit()\n"
-        "handles = map(pynvml.nvmlDeviceGetHandleByIndex, range(pynvml.nvmlDeviceGetCount()))\n"
-        "print([p.pid for h in handles for p in pynvml.nvmlDeviceGetComputeRunningProcesses(h)])"
-    )
-    environment = {**os.environ, **world.environment}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, stdout=-1)
-    return str(pid) in done.stdout.decode()
 
 
 def test_a_pause_frees_the_gpu_and_the_process_goes_on_where_it_was(shop: Workshop, world: World):

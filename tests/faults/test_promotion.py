@@ -77,7 +77,7 @@ def test_whoever_is_killed_no_saved_epoch_is_trained_again(workshop: Workshop):
             engine.communicate()
             wait_until(lambda: not workshop.left_over(), "the end of all trials")
             engine = workshop.start(file, "--no-ui")
-    trials = len(workshop.trials()) + 50
+    trials = max(len(workshop.trials()) + 50, 200)
     assert workshop.run("set", "study", f"search.trials={trials}").returncode == 0
     output = engine.communicate(timeout=200)[0]
     assert engine.returncode == 0, output[-3000:]
@@ -183,6 +183,6 @@ def check_promotions(workshop: Workshop) -> None:
     """Whoever went on was among the best third then, and nobody goes on twice from one rung."""
     went = [f for f in workshop.facts(ev.Verdict) if f.action == "go" and f.rung]
     went += workshop.facts(ev.Promoted)
-    assert len(went) > 100
+    assert len(went) > 60  # of 200 trials, of which a third goes on from each rung
     assert all(f.rank <= f.n // 3 for f in went if getattr(f, "by_rank", True))
     assert max(Counter((f.trial, f.rung) for f in went).values()) == 1

@@ -127,7 +127,7 @@ def test_a_command_is_frozen_and_thawed_and_can_be_killed_while_frozen(workshop:
     workshop.run("pause", "command", 0)
     wait_until(lambda: status() == {"T"}, "the freeze")
     wait_until(lambda: state_of(workshop, 0, "command") == "PAUSED", "the pause")
-    assert "command: running, 1 frozen of 1 trials" in workshop.run("show", "command").stdout
+    assert "command: running, 1 frozen of 1 trial;" in workshop.run("show", "command").stdout
     workshop.run("resume", "command", 0)
     size = log.stat().st_size
     wait_until(lambda: log.stat().st_size > size, "the thaw")

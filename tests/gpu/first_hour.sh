@@ -105,10 +105,10 @@ study() {
   } > "$output" 2>&1
   count=$(complete study)
   check '[ "$count" = 4 ]' "trials on a GPU" "4 complete" "$count, $(tail -1 "$output")"
-  count=$(grep -m1 -o 'each trial imports all anew[^"]*' "$output")
+  count=$(grep -m1 -o 'each trial imports all again[^"]*' "$output")
   check '[ -z "$count" ]' "trials are forked" "no warning" "${count:-none}"
   count=$(grep -m1 -o -E '.{0,40}(computes on it|still held there|only just left|seen from here).{0,20}' "$output")
-  check '[ -z "$count" ]' "the study's own trials are no strangers" "no such words" "${count:-none}"
+  check '[ -z "$count" ]' "the study's own trials are not taken for others'" "no such words" "${count:-none}"
 }
 
 ends() {
@@ -158,7 +158,7 @@ packing() { # long trials and short ones
       tell NOTE "packing" "long trials: auto is as fast as 0.25" \
         "$epochs epochs, gpus = $gpus: $(seconds_since "$began") s, $(complete study) complete" |
         tee -a "$OUT/packing.txt"
-      grep -E '"packed"|crowded|imports all anew|still held' output.txt >> "$OUT/packing.txt"
+      grep -E '"packed"|crowded|imports all again|still held' output.txt >> "$OUT/packing.txt"
       check '[ "$(complete study)" = "${TRIALS:-10}" ]' "packing, gpus = $gpus" "all complete" "$(complete study)"
       rm -rf "$folder"
     done

@@ -126,8 +126,8 @@ def test_what_a_sweep_leaves_out_is_filled_in_or_guessed(sweep, tmp_path):
     ("text", "message"),
     [
         ("a: [1", "line 1: "),
-        ("parameters: 3", "is no W&B sweep: it has no parameters"),
-        ("- 1", "is no W&B sweep"),
+        ("parameters: 3", "is not a W&B sweep: it has no parameters"),
+        ("- 1", "is not a W&B sweep"),
     ],
 )
 def test_files_that_are_no_sweeps(tmp_path, text, message):

@@ -40,7 +40,7 @@ def test_arrow_does_not_prevent_forks(workshop, conf):
     environment = workshop.environment | ({"JE_ARROW_MALLOC_CONF": conf} if conf else {})
     done = workshop.run(file, "--no-ui", env=environment)
     assert done.returncode == 0, done.stderr
-    assert "imports all anew" not in done.stdout
+    assert "imports all again" not in done.stdout
     assert [trial["value"] for trial in workshop.trials()] == [1.0] * 3
 
 
@@ -48,5 +48,5 @@ def test_a_progress_bar_does_not_prevent_forks(workshop):
     pytest.importorskip("tqdm")
     done = workshop.run(workshop.study(BAR + FORKED), "--no-ui")
     assert done.returncode == 0, done.stderr
-    assert "imports all anew" not in done.stdout
+    assert "imports all again" not in done.stdout
     assert [trial["value"] for trial in workshop.trials()] == [1.0] * 3

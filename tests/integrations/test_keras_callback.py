@@ -25,7 +25,7 @@ def train(trial):
     model.compile(keras.optimizers.Adam(trial.config["x"] * 0.1), "mse")
     options = {"shuffle": False, "verbose": 0, "validation_data": (X, Y)}
     model.fit(X, Y, epochs=trial.max_resource, callbacks=[TuituneCallback()], **options)
-    assert model.fit(X, Y, epochs=2, **options).epoch == [0, 1], "a second fit begins anew"
+    assert model.fit(X, Y, epochs=2, **options).epoch == [0, 1], "a second fit begins again"
     (trial.folder / "complete").touch()
 """
 

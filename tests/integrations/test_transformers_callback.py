@@ -59,7 +59,7 @@ def train(trial):
 
 
 def test_promotion_loses_nothing(workshop: Workshop):
-    """Optimizer, scheduler, random states and epoch go on; a later evaluation is no report."""
+    """Optimizer, scheduler, random states and epoch go on; a later evaluation is not a report."""
     workshop.write("model.py", MODEL)
     workshop.write("t.py", EPOCHS)
     assert_promotion_loses_nothing(workshop, 'target = "t.py:train"', metric="eval_loss")

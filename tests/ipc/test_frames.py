@@ -6,8 +6,7 @@ import math
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tuitune.ipc.frames import Codec, FrameBuffer, LineBuffer, frame
 

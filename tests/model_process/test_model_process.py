@@ -11,8 +11,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from workshop import wait_until
 
-from tests.workshop import wait_until  # this file is imported in a process of its own, too
 from tuitune.core.search.proposal import History, Past, identity
 from tuitune.core.search.registry import make_model
 from tuitune.core.space import Choice, FloatRange, SearchSpace
@@ -181,7 +181,8 @@ def test_a_library_that_can_not_be_loaded_is_told(tmp_path, monkeypatch):
 ENGINE = """
 import asyncio, sys, time
 from pathlib import Path
-from tests.model_process.test_model_process import ask, history, process
+sys.path[:0] = ["tests", "tests/model_process"]
+from test_model_process import ask, history, process
 
 async def main():
     oracle = process(Path(sys.argv[1]))

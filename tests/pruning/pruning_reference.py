@@ -34,7 +34,7 @@ class Brackets:
         self.dealt = []
 
     def paper_rungs(self, s):
-        """Algorithm 1, line 5; to the nearest whole number, the maximum itself is no rung."""
+        """Algorithm 1, line 5; to the nearest whole number, the maximum itself is not a rung."""
         exact = [self.most * self.eta ** (i - s) for i in range(s)]
         whole = {math.floor(r + Fraction(1, 2)) for r in exact}
         return sorted(whole - {self.most})

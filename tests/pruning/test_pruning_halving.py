@@ -8,8 +8,7 @@ from itertools import pairwise, permutations
 from random import Random
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from pruning_world import Pruner, World, any_pruning, made, sent, told, words
 
 from tuitune.core.spec import PruningSpec

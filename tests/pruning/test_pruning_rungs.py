@@ -6,8 +6,7 @@ from bisect import bisect_left
 from math import inf
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from pruning_world import Pruner
 
 from tuitune.core.pruning.rungs import Rung, Standing, follow

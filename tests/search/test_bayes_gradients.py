@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from scipy.stats import norm
 
 from tuitune.core.search.bayes.acquisition import (
@@ -14,7 +13,6 @@ from tuitune.core.search.bayes.acquisition import (
     log_h,
     sloped_log_expected_improvement,
 )
-from tuitune.core.search.bayes.encoding import Layout
 from tuitune.core.search.bayes.gaussian_process import (
     SlopedBelief,
     fit,
@@ -23,6 +21,7 @@ from tuitune.core.search.bayes.gaussian_process import (
     prior_of,
 )
 from tuitune.core.search.bayes.kernel import covariance, from_logs, pairs_of
+from tuitune.core.search.bayes.layout import Layout
 
 STEP = 1e-6
 
@@ -36,7 +35,7 @@ def problem(seed: int, rows: int, numbers: int, categories: int, levels: int):
     rungs = random.integers(levels, size=rows)
     places = numbers + categories
     lengths, gaps = random.normal(0.0, 0.7, places), random.normal(-1.0, 0.5, levels - 1)
-    logs = np.array([*lengths, random.normal(0.0, 0.3), -3.0, *gaps])
+    logs = np.array([*lengths, random.normal(0.0, 0.3), -3.0, -0.5, *gaps])
     return layout, table, rungs, logs, random.normal(size=rows)
 
 
@@ -53,7 +52,7 @@ def density_problem(shape):
     """Logarithms of hyperparameters, and what else their density hangs on."""
     layout, rows, rungs, logs, outcomes = problem(*shape)
     pairs = pairs_of(layout, rows, rungs, shape[4])
-    return logs, pairs, outcomes, prior_of(len(layout.categories), shape[4])
+    return logs, pairs, outcomes, prior_of(layout.expected, shape[4], len(outcomes))
 
 
 @settings(max_examples=60, deadline=None)
@@ -164,6 +163,19 @@ def test_a_fit_finds_which_place_matters():
     at = fit(pairs_of(Layout((0, 0, 0)), rows, np.zeros(40, dtype=int), 1), outcomes)
     assert at.lengths[1] < 0.5 * min(at.lengths[0], at.lengths[2])
     assert at.noise < 0.05
+
+
+def test_single_places_are_learned_first_of_few_outcomes_only():
+    random = np.random.default_rng(6)
+    rows = random.random((40, 3))
+    outcomes = (rows - 0.5) @ np.array([1.0, -2.0, 0.5])
+    levels = np.zeros(40, dtype=int)
+    layout = Layout((0, 0, 0))
+    few = fit(pairs_of(layout, rows[:12], levels[:12], 1), outcomes[:12])
+    assert few.additive > 0.0
+    assert fit(pairs_of(layout, rows, levels, 1), outcomes).additive == 0.0
+    with_rungs = fit(pairs_of(layout, rows[:12], levels[:12], 2), outcomes[:12])
+    assert with_rungs.additive == 0.0
 
 
 def test_a_fit_notices_which_rungs_rank_poorly():

@@ -8,8 +8,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from msgspec.structs import replace
 
 from tuitune.core.search.bayes import gaussian_process as posterior_room
@@ -308,12 +307,40 @@ def test_what_explores_says_so():
 
 
 def test_more_trials_explore_late_where_bad_ones_are_stopped_early():
+    spread = np.linspace(0.2, 2.3, 30)
+    early, late = (explored_of_400(trial, spread) for trial in (30, 60))
+    assert early < 90 < late < 160
+
+
+def explored_of_400(trial, outcomes):
+    """How many of 400 draws explore, after these outcomes at the first rung."""
     policy = ExplorationPolicy(MIXED, sobol_searcher(MIXED, 0), cheap=True)
-    early, late = (
-        sum(policy.explores(np.random.default_rng([trial, n]), trial) for n in range(400))
-        for trial in (30, 60)
-    )
-    assert early < 90 < late
+    count = len(outcomes)
+    seen = Observations(np.arange(count), np.zeros(count, dtype=np.intp), np.array(outcomes))
+    draws = (np.random.default_rng([trial, n]) for n in range(400))
+    return sum(policy.explores(random, trial, seen) for random in draws)
+
+
+def test_most_trials_explore_while_none_has_left_the_plateau():
+    """Most configurations never learn; the model would follow differences of the fourth decimal."""
+    chance = [0.6931 + 1e-4 * n for n in range(16)]
+    diverged, broken = [2.9, 3.0, 3.0], [math.nan]
+    assert explored_of_400(20, [*chance, *diverged, *broken]) > 250
+    assert explored_of_400(20, [*chance, *diverged, 0.4]) < 100, "one has left it"
+    assert explored_of_400(20, [0.1 * 2**n for n in range(20)]) < 100, "orders of magnitude"
+    assert explored_of_400(20, chance[:5]) < 100, "too few to tell"
+
+
+def test_a_flat_bottom_is_not_sampled_again_and_again():
+    """Where the nearest trials had exactly the same outcome, another one would have it too."""
+    space = SearchSpace(tuple(FloatRange(name, 0.0, 1.0) for name in "abc"))
+
+    def stepped(trial, config):
+        far = sum((config[name] - 0.4) ** 2 for name in "abc")
+        return ended(trial, config, math.floor(8 * far) / 8)
+
+    late = [t for seed in range(3) for t in search(space, stepped, 40, seed=seed)[20:]]
+    assert 6 < sum(trial.curve[-1][1] == 0.0 for trial in late) < 36  # of 60; 46 with no such rule
 
 
 def test_both_scales_are_used_with_rungs_too(monkeypatch):

@@ -6,15 +6,15 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 from msgspec.structs import replace
 
 from tuitune.core.search.bayes.acquisition import beliefs_of
 from tuitune.core.search.bayes.batch_bfgs import Enough, Start, descend
-from tuitune.core.search.bayes.encoding import Layout, drawn, encoding_of
+from tuitune.core.search.bayes.encoding import drawn, encoding_of
 from tuitune.core.search.bayes.gaussian_process import posterior
 from tuitune.core.search.bayes.kernel import Hyperparameters, covariance, cross, pairs_of, scaled
+from tuitune.core.search.bayes.layout import Layout
 from tuitune.core.search.bayes.observations import (
     EVERY,
     Fidelities,
@@ -108,7 +108,7 @@ def test_distances_are_the_same_both_ways():
     rows[:, 1] = random.integers(3, size=9)
     rows[:, 3] = random.integers(5, size=9)
     rungs = random.integers(3, size=9)
-    at = Hyperparameters(np.array([0.3, 0.8, 1.2, 2.0]), 1.5, 0.01, np.array([0.2, 0.7]))
+    at = Hyperparameters(np.array([0.3, 0.8, 1.2, 2.0]), 1.5, 0.01, 0.6, np.array([0.2, 0.7]))
     seen = scaled(layout, at, rows, rungs)
     whole, _ = cross(at, seen, seen)
     lower = covariance(pairs_of(layout, rows, rungs, 3), at).matrix
@@ -120,11 +120,57 @@ def test_distances_are_the_same_both_ways():
 # --- posterior -----------------------------------------------------------------------------------
 
 
+def test_what_single_places_add_is_as_alike_as_the_rows():
+    layout = Layout((0, 3))
+    rows = np.array([[0.0, 1.0], [1.0, 1.0], [0.5, 2.0]])
+    features = layout.effects(rows)
+    alike = [
+        [1.0, 0.0, 0.0],
+        [0.0, 1.0, 0.0],
+        [0.0, 0.0, 1.0],
+    ]  # the means of -1, 0 or 1 and 0 or 1
+    assert features @ features.T == pytest.approx(np.array(alike), abs=1e-12)
+
+
+def test_a_few_outcomes_teach_what_single_places_add():
+    """In a corner that nothing was seen near, slopes along each place add up."""
+    random = np.random.default_rng(5)
+    layout = Layout((0,) * 8)
+    rows = random.random((16, 8))
+    levels, slopes = np.zeros(16, dtype=int), random.normal(size=8)
+    outcomes = (rows - 0.5) @ slopes
+    corners = np.array([slopes < 0.0, slopes > 0.0], dtype=float)
+    expected = []
+    for additive in (0.0, 1.0):
+        at = Hyperparameters(np.full(8, 3.0), 1.0, 1e-3, additive, np.zeros(0))
+        expected.append(posterior(layout, at, rows, levels, outcomes).mean(corners, 0))
+    apart = np.ptp(expected, axis=1) / np.ptp((corners - 0.5) @ slopes)
+    assert 0.0 < apart[0] < apart[1] < 1.2
+
+
+def test_lengths_are_expected_by_the_kind_of_a_parameter():
+    space = SearchSpace(
+        (
+            FloatRange("log", 1e-5, 1.0, log=True),
+            FloatRange("plain", 0.0, 1.0),
+            IntRange("layers", 1, 8),
+            IntRange("width", 16, 1024, log=True),
+            Choice("kind", ("a", "b")),
+        )
+    )
+    columns = {column.parameter.name: column.expected.mean for column in encoding_of(space).columns}
+    assert columns["log"] < columns["width"] < columns["kind"] <= columns["plain"]
+    assert columns["layers"] < columns["width"]
+    known = Layout((0, 0), (encoding_of(space).columns[0].expected,)).expected
+    assert len(known) == 2
+    assert known[1].spread > known[0].spread  # of a sampled parameter nothing is known
+
+
 def test_believing_in_what_is_expected_moves_no_mean_and_takes_doubt():
     random = np.random.default_rng(2)
     layout, rungs = Layout((0, 0)), np.zeros(8, dtype=int)
     rows, outcomes, waiting = random.random((8, 2)), random.normal(size=8), random.random((3, 2))
-    at = Hyperparameters(np.array([0.5, 0.5]), 1.0, 1e-3, np.zeros(0))
+    at = Hyperparameters(np.array([0.5, 0.5]), 1.0, 1e-3, 0.5, np.zeros(0))
     plain = posterior(layout, at, rows, rungs, outcomes)
     full = posterior(layout, at, np.concatenate([rows, waiting]), np.zeros(11, dtype=int), outcomes)
     told = posterior(
@@ -192,6 +238,7 @@ def test_a_descent_ends_lowest_in_the_box_from_every_start(low, lowest):
     st.lists(st.floats(-1e300, 1e300, allow_subnormal=False), min_size=1, max_size=30),
     st.sampled_from(["half-rank", "log"]),
 )
+@example([0.0, 1e170, 1e9], "half-rank")
 def test_warps_keep_the_order_and_have_unit_variance(outcomes, scale):
     outcomes = np.array(outcomes)
     found = warped(outcomes, scale)

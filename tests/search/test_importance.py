@@ -10,8 +10,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from tuitune.core.search.forest import correlation, fit_forest, ranks
 from tuitune.core.search.importance import Importance, importance_of, is_due
@@ -246,6 +245,16 @@ def test_sampled_parameters(draw, comes_first):
     by_name = rises(importance_of(spec(LR, Sampled("seed", "toy.py:draw")), trials))
     assert ("seed" in by_name) == comes_first
     assert not comes_first or by_name["seed"] > by_name["lr"]
+
+
+def test_sampled_numbers_are_compared_by_their_size():
+    """Also where each is there only once: what is near in size is near for the forest."""
+    random = Random(7)
+    values = [random.uniform(-1e6, 1e6) for _ in range(120)]
+    trials = [Trial(n, {"seed": value}, abs(value)) for n, value in enumerate(values)]
+    found = importance_of(spec(Sampled("seed", "toy.py:draw")), trials)
+    assert found.r2 > 0.8
+    assert found.parameters[0].present == 120
 
 
 def test_what_is_missing_is_named():

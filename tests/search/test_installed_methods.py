@@ -204,7 +204,7 @@ def test_check_and_simulate_find_it(installed):
 @pytest.mark.parametrize(
     ("method", "more", "message"),
     [
-        ("halfs", STRICT, 'is no method; did you mean "halves"?'),
+        ("halfs", STRICT, 'is unknown; did you mean "halves"?'),
         ("nothing_like_it", "", "installed: broken, halves, modelled, wrong"),
         ("broken", "", "of the package toy-methods can't be loaded: RuntimeError: no licence"),
         ("wrong", "", "its package offers no SearcherKind"),

@@ -7,8 +7,7 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from tuitune.core.search.proposal import History, Past, identity
 from tuitune.core.search.registry import make_model, make_searcher

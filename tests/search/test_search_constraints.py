@@ -6,8 +6,7 @@ import pickle
 from random import Random
 
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, given, settings, strategies as st
 
 from tuitune.core.search.bayes.model import bayes_model
 from tuitune.core.search.points import BrokenError

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tuitune.core.pruning.registry import pruner_kind
 from tuitune.core.search.proposal import History, Past, identity
@@ -21,6 +20,7 @@ from tuitune.core.space import (
     Sampled,
     SearchSpace,
 )
+from tuitune.core.space.parameters import levels, value_at
 from tuitune.core.spec import Objective, PruningSpec, SearchSpec
 
 LOSS = Objective("loss", "min")
@@ -60,6 +60,27 @@ def test_numbers_go_to_the_nearest_value_and_strangers_are_left_out():
     found, _ = fitted(SPACE, {**WHOLE, "decay": 0.11, "width": 15.0, "layers": 3.4, "other": 1})
     assert (found["decay"], found["width"], found["layers"]) == (0.1, 16, 3)
     assert "other" not in found
+
+
+NUMBERED = [
+    IntRange("x", 1, 20, step=4),
+    IntRange("x", -7, 9, step=3),
+    IntRange("x", 2**60, 2**60 + 90, step=9),
+    IntRange("x", 3, 90, log=True, step=7),
+    FloatRange("x", -0.5, 2.0, step=0.25),
+    FloatRange("x", 0.1, 0.75, log=True, step=0.1),
+]
+
+
+@given(st.sampled_from(NUMBERED), st.floats(0, 1), st.booleans())
+def test_of_all_values_the_nearest_is_taken(parameter, share, whole):
+    """A tie may go either way."""
+    asked = parameter.low + share * (parameter.high - parameter.low)
+    asked = min(max(round(asked), parameter.low), parameter.high) if whole else asked
+    there = [value_at(parameter, index) for index in range(levels(parameter))]
+    found, _ = fitted(SearchSpace((parameter,)), {"x": asked})
+    assert found["x"] in there
+    assert abs(found["x"] - asked) <= min(abs(value - asked) for value in there) * (1 + 1e-9)
 
 
 def test_what_is_lacking_stands_in_the_middle():

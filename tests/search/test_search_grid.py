@@ -6,8 +6,7 @@ import itertools
 import json
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from tuitune.core.search.grid import bisection_levels
 from tuitune.core.search.registry import make_searcher

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from random import Random
 from typing import get_args
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from simulator.course import Course
 from simulator.play import play

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from random import Random
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from simulator.course import Course
 from simulator.play import play
+from tuitune.cli.arguments import Refusal
 from tuitune.cli.simulate import simulate_study
 from tuitune.core.events import Reported
 from tuitune.core.placement.host import HostResources
@@ -18,10 +19,11 @@ from tuitune.core.search.registry import make_searcher
 from tuitune.simulation.recorded import Point, read
 from tuitune.simulation.replay import best_tenth, compare, thinned
 from tuitune.simulation.rerun import rerun
+from tuitune.store.errors import StoreError
 from tuitune.store.journal import Journal
 from tuitune.store.projection import trial_row
 from tuitune.store.reader import Reader
-from tuitune.studyfile import load
+from tuitune.studyfile import StudyFileError, load
 
 FILE = """\
 [objective]
@@ -175,15 +177,16 @@ def test_it_is_told_in_words(recorded, capsys, tmp_path):
         ("pruning.reduction=1", "reduction"),
     ],
 )
-def test_what_can_not_be_simulated_is_refused(recorded, capsys, tmp_path, override, words):
+def test_what_can_not_be_simulated_is_refused(recorded, tmp_path, override, words):
     recorded(trials=2)
-    assert simulate_study("study", tmp_path, [override], as_json=False) == 2
-    assert words in capsys.readouterr().err
+    with pytest.raises((Refusal, StudyFileError)) as refused:
+        simulate_study("study", tmp_path, [override], as_json=False)
+    assert words in str(refused.value)
 
 
-def test_no_such_study(capsys, tmp_path):
-    assert simulate_study("nothing", tmp_path, [], as_json=False) == 2
-    assert "nothing" in capsys.readouterr().err
+def test_no_such_study(tmp_path):
+    with pytest.raises(StoreError, match=r"^nothing: no such study"):
+        simulate_study("nothing", tmp_path, [], as_json=False)
 
 
 def test_few_trials_that_promote_do_the_same_again(recorded, capsys, tmp_path):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from test_simulated_play import SPEC, Target
 
 from simulator.clock import SimulatedLoop, WallClock
@@ -177,6 +177,16 @@ def test_what_a_set_clock_moves_is_in_the_rows_too(bench):
     row = there.journal.rows[0]
     assert (row.state, row.kill_at) == ("PAUSED", pytest.approx(1405.0))
     assert not stale_rows(there.engine.study, there.journal.rows, there.journal.study)
+
+
+def test_the_report_of_a_silent_trial_ends_its_silence_in_the_row_too(bench):
+    there = bench(Course([Point(1, 0.5, 1.0), Point(2, 0.4, 700.0), Point(3, 0.3, 8000.0)]))
+    notes = []
+    for second in (500.0, 650.0, 750.0, 7500.0, 8000.0):
+        there.at(second, lambda: notes.append(there.journal.rows[0].note))
+    there.run()
+    silent = "silent for long"
+    assert notes == ["", silent, "", "", silent]
 
 
 def test_a_watcher_that_raises_stops_nothing(bench, tmp_path, capsys):

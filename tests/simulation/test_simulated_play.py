@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from simulator.clock import StalledError
 from simulator.course import Course
@@ -96,6 +96,16 @@ def test_a_hang_ends_by_the_timeout_and_a_signal():
     signals = [fact.how for fact in result.facts if isinstance(fact, ev.Signal)]
     assert signals == ["ask", "term", "kill"]
     assert [trial.state for trial in result.study.state.trials] == ["FAILED"]
+
+
+def test_silence_is_told_at_its_time_again_once_the_trial_has_spoken():
+    spec = replace(SPEC, search=SearchSpec("random", trials=1), pruning=PruningSpec())
+    points = [Point(1, 0.5, 1.0), Point(2, 0.4, 701.0), Point(3, 0.3, 10_000.0)]
+    result, _ = played(spec, Course(points))
+    spoken = [fact.time for fact in result.facts if isinstance(fact, ev.Reported)]
+    silences = [fact.time for fact in result.facts if isinstance(fact, ev.Silent)]
+    # 600 s after a sign of life, or ten times the longest pause
+    assert silences == pytest.approx([spoken[0] + 600.0, spoken[1] + 7_010.0], abs=0.1)
 
 
 def test_where_a_record_ends_the_trial_is_unknown():

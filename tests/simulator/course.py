@@ -21,7 +21,7 @@ Heeds = Literal["ask", "term", "kill"]
 class Course:
     """What one attempt does if it is not ended.
 
-    end: after its last point; "killed" is a signal from outside, "lost" is no fault of its own,
+    end: after its last point; "killed" is a signal from outside, "lost" is not its own fault,
     "unknown" is the end of a record. ending: seconds of work after its last point.
     spoilt: steps whose checkpoint can't be written; shrugs: that error is caught.
     """

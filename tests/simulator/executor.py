@@ -93,6 +93,11 @@ class SimulatedExecutor:
         if there is not None:
             there.signal(TERM if how == "term" else KILL)
 
+    def has_process(self, trial: int) -> bool:
+        """Whether an attempt of this trial runs, whatever the engine was told."""
+        attempts = (attempt for (of, _), attempt in self.attempts.items() if of == trial)
+        return any(not attempt.gone for attempt in attempts)
+
     def lose(self, node: str) -> None:
         """End all attempts on a node."""
         for attempt in [*self.attempts.values()]:

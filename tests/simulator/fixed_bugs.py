@@ -196,10 +196,7 @@ def leader_not_given_back() -> Iterator[None]:
         if ranking.leads(spec, state, trial):
             state.leader = trial.number
 
-    with (
-        patch.object(judging, "update_leader", greedy),
-        patch.object(attempts, "update_leader", greedy),
-    ):
+    with patch.object(ranking, "update_leader", greedy):
         yield
 
 

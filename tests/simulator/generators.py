@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Literal, TypeVar
+
+from msgspec.structs import replace
 
 from simulator.course import Course
 from tuitune.core.placement.host import HostResources
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
     from simulator.course import End, Heeds
     from tuitune.core.events import Gpu
-    from tuitune.core.spec import OnForeign, PruningStyle
+    from tuitune.core.pruning.pruner import PruningStyle
+    from tuitune.core.spec import OnForeign
     from tuitune.trial.wire import Order
 
 T = TypeVar("T")

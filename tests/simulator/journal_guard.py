@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from simulator.executor import SimulatedExecutor
     from simulator.memory import MemoryJournal
-    from tuitune.store.rows import StudyRow, TrialRow
+    from tuitune.store.rows import Progress, StudyRow, TrialRow
     from tuitune.trial.wire import Order
 
 
@@ -42,7 +42,11 @@ class FailingJournal:
         self._after = then
 
     def write(
-        self, facts: Sequence[ev.AnyFact], rows: Sequence[TrialRow], study: StudyRow | None = None
+        self,
+        facts: Sequence[ev.AnyFact],
+        rows: Sequence[TrialRow],
+        study: StudyRow | None = None,
+        progress: Sequence[Progress] = (),
     ) -> None:
         if self._before is not None:
             self._dead = True
@@ -51,7 +55,7 @@ class FailingJournal:
             raise DiedError
         if self.full:
             raise StoreError("study.db: the disk is full")
-        self._journal.write(facts, rows, study)
+        self._journal.write(facts, rows, study, progress)
 
     def watched(self, _facts: Sequence[ev.AnyFact]) -> None:
         if self._after is not None:
@@ -118,7 +122,7 @@ class Guard:
 
     def launch(self, order: Order) -> None:
         self._read_on()
-        if order.trial in self._live:
+        if order.trial in self._live or self.executor.has_process(order.trial):
             self._violated(f"trial {order.trial} was launched while a process of it is there")
         if (order.trial, order.attempt) not in self._launches:
             self._violated(f"trial {order.trial} was launched before the journal knew")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from tuitune.core.events import ENDED, TrialState
 
 if TYPE_CHECKING:
@@ -22,9 +24,17 @@ class Leases:
         self._gone: dict[int, ev.Launch] = {}  # exited, and not settled
         self._alone: set[int] = set()  # trials that must be alone from now on
         self._avoiding: set[int] = set()  # trials that are tried on another GPU
+        self._avoided: dict[int, set[str]] = {}  # the GPUs that they avoid
 
     def opened(self, gpus: Iterable[ev.Gpu]) -> None:
         self.gpus = {gpu.uuid: gpu for gpu in gpus}
+
+    def set_aside(self, fact: ev.SetAside) -> None:
+        """Nothing starts on them until the next reading says otherwise."""
+        for uuid in fact.gpus:
+            if uuid in self.gpus:
+                self.gpus[uuid] = msgspec.structs.replace(self.gpus[uuid], obstacle=fact.why)
+        self._avoiding -= {n for n in self._avoiding if self._avoided[n] & set(fact.gpus)}
 
     def has_room(self, request: float | Literal["auto"]) -> bool:
         """Whether a new trial certainly fits, without what packing allows.
@@ -69,6 +79,7 @@ class Leases:
         launch = self._gone.pop(fact.trial, None)
         if fact.fault == "elsewhere":
             self._avoiding.add(fact.trial)
+            self._avoided[fact.trial] = set() if launch is None else set(launch.gpus)
         elif fact.state != TrialState.WAITING:
             self._avoiding.discard(fact.trial)
         if fact.state in ENDED:

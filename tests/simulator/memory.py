@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuitune.core.study.kept_checkpoints import WRITTEN
+from msgspec.structs import replace
+
+from tuitune.core.study.checkpoints import WRITTEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from tuitune.core.events import AnyFact
-    from tuitune.store.rows import StudyRow, TrialRow
+    from tuitune.store.rows import Progress, StudyRow, TrialRow
 
 
 class MemoryJournal:
@@ -31,13 +33,19 @@ class MemoryJournal:
         return len(self.facts)
 
     def write(
-        self, facts: Sequence[AnyFact], rows: Sequence[TrialRow], study: StudyRow | None = None
+        self,
+        facts: Sequence[AnyFact],
+        rows: Sequence[TrialRow],
+        study: StudyRow | None = None,
+        progress: Sequence[Progress] = (),
     ) -> None:
         self.facts += facts
         self._ends.append(self.seq)
         self.study = study or self.study
         for row in rows:
             self.rows[row.number] = row
+        for advanced in progress:
+            self.rows[advanced.number] = replace(self.rows[advanced.number], **advanced._asdict())
 
     def sync(self) -> None:
         self.syncs.append(self.seq)

@@ -12,6 +12,7 @@ import msgspec
 from simulator.executor import SimulatedExecutor
 from simulator.fixed_bugs import FIXED_BUGS
 from simulator.memory import MemoryJournal
+from simulator.node_bugs import NODE_BUGS
 from tuitune.core import events as ev
 from tuitune.core.events import TrialState
 from tuitune.core.placement.gpus import Loads
@@ -23,13 +24,14 @@ from tuitune.core.study import (
     State,
     Study,
     attempts,
+    checkpoints,
     decide,
     evolve,
-    judging,
-    kept_checkpoints,
     launching,
     leaving,
     machine,
+    pausing,
+    ranking,
     slots,
 )
 from tuitune.core.study.lifecycle import move
@@ -126,7 +128,7 @@ def forgotten_trial() -> Iterator[None]:
         move(trial, TrialState.WAITING)
         state.promotable.pop(trial.number, None)
 
-    with patch.object(attempts, "wait", forget):
+    with patch.object(pausing, "wait", forget):
         yield
 
 
@@ -185,7 +187,7 @@ def verdict_redecided_otherwise() -> Iterator[None]:
 @contextmanager
 def dead_attempt_heard() -> Iterator[None]:
     """What a trial says after it was told to leave still counts."""
-    with patch.object(judging, "listens", lambda trial, _attempt: trial.is_live()):
+    with patch.object(ranking, "listens", lambda trial, _attempt: trial.is_live()):
         yield
 
 
@@ -429,7 +431,7 @@ def checkpoint_left_by_the_dead() -> Iterator[None]:
 @contextmanager
 def checkpoint_lost() -> Iterator[None]:
     """A trial that failed loses at once what it could go on from."""
-    kept = kept_checkpoints.kept
+    kept = checkpoints.kept
 
     def stingy(state: State, trial: Any) -> int:
         return 0 if trial.state == TrialState.FAILED else kept(state, trial)
@@ -479,6 +481,7 @@ BUGS: dict[str, Callable[[], Any]] = {
         checkpoint_left_by_the_dead,
         checkpoint_lost,
         journal_never_synced,
+        *NODE_BUGS,
         *FIXED_BUGS,
     )
 }

@@ -345,6 +345,15 @@ class ShadowModel:
         self.study.nodes[fact.node.name] = fact.node
         self.leases.opened(fact.node.gpus)
 
+    def set_aside(self, fact: ev.SetAside) -> None:
+        """The crashes on these GPUs don't count, and trials that they have failed go on."""
+        self.leases.set_aside(fact)
+        for trial in fact.trials:
+            self._crashes[trial] = max(0, self._crashes.get(trial, 0) - 1)
+            if self.states[trial] == TrialState.FAILED:
+                self._crashes[trial] = 0
+                self._goes_on(trial)
+
     def finish(self, fact: ev.Finished) -> None:
         if self.attempts.live:
             self.problem(f"finished while trials {sorted(self.attempts.live)} run")
@@ -383,5 +392,6 @@ _FOLDS: dict[type, Callable[[ShadowModel, Any], None]] = {
     ev.ResumeAsked: ShadowModel.resume_asked,
     ev.RetryAsked: ShadowModel.retry_asked,
     ev.NodeChanged: ShadowModel.node_changed,
+    ev.SetAside: ShadowModel.set_aside,
     ev.Finished: ShadowModel.finish,
 }

@@ -12,8 +12,7 @@ from typing import Any, get_args
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tuitune.core import events as ev
 from tuitune.core.gpu_reasons import GpuAside, GpuBarred, GpuNews, GpuNumbers

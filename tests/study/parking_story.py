@@ -16,7 +16,6 @@ class Parking(Story):
     """Each trial is on one GPU; a pause parks it, and so do others who come to its GPU."""
 
     def __init__(self, count: int = 1, wish: Any = None, *, pause: Any = "park", **parts: Any):
-        self.journal: list[ev.AnyFact] = []
         super().__init__(
             machine(count),
             wish,
@@ -26,11 +25,6 @@ class Parking(Story):
         )
         for number in self.where():
             self.start(number)
-
-    def take(self, event: ev.Event) -> list[ev.AnyFact]:
-        facts = super().take(event)
-        self.journal += facts
-        return facts
 
     def start(self, trial: int) -> None:
         attempt = self.trial(trial).attempt

@@ -6,7 +6,7 @@ import pytest
 
 from tuitune.core import events as ev
 from tuitune.core.events import ENDED, TrialState
-from tuitune.core.study import kept_checkpoints
+from tuitune.core.study import checkpoints
 from tuitune.core.study.state import State, Trial
 
 
@@ -23,7 +23,7 @@ def trial(number: int, state: str, *, not_promoted: bool = False) -> Trial:
 @pytest.mark.parametrize("name", sorted(set(TrialState) - ENDED))
 def test_one_that_goes_on_keeps_all_that_it_has(keep, name):
     one = trial(0, name)
-    assert kept_checkpoints.kept(state(keep, one), one) == kept_checkpoints.WRITTEN
+    assert checkpoints.kept(state(keep, one), one) == checkpoints.WRITTEN
 
 
 @pytest.mark.parametrize(
@@ -34,21 +34,21 @@ def test_one_that_goes_on_keeps_all_that_it_has(keep, name):
 def test_of_complete_trials_the_best_keeps_its_last(keep, number, stays, complete):
     trials = [trial(0, "COMPLETE"), trial(1, "COMPLETE")]
     now = state(keep, *trials, leader=1, complete=complete)
-    assert kept_checkpoints.kept(now, trials[number]) == stays
+    assert checkpoints.kept(now, trials[number]) == stays
 
 
 def test_the_best_before_keeps_its_own_until_the_new_one_has_written_its():
     before, new = trial(0, "COMPLETE"), trial(1, "RUNNING")
     now = state("best", before, new, leader=1, former_leader=0)
-    assert kept_checkpoints.kept(now, before) == 1
+    assert checkpoints.kept(now, before) == 1
     new.state = "COMPLETE"
-    assert kept_checkpoints.kept(now, before) == 0
+    assert checkpoints.kept(now, before) == 0
 
 
 def test_a_trial_that_was_beaten_does_not_keep_one_again_while_a_new_best_ends():
     first, second, third = trial(0, "COMPLETE"), trial(1, "COMPLETE"), trial(2, "RUNNING")
     now = state("best", first, second, third, leader=2, former_leader=1)
-    assert [kept_checkpoints.kept(now, one) for one in (first, second)] == [0, 1]
+    assert [checkpoints.kept(now, one) for one in (first, second)] == [0, 1]
 
 
 @pytest.mark.parametrize("keep", ["best", "all", "none"])
@@ -57,14 +57,14 @@ def test_a_trial_that_was_beaten_does_not_keep_one_again_while_a_new_best_ends()
 )
 def test_what_may_go_on_keeps_one_until_the_study_is_complete(keep, name, not_promoted):
     one = trial(0, name, not_promoted=not_promoted)
-    assert kept_checkpoints.kept(state(keep, one), one) == 1
+    assert checkpoints.kept(state(keep, one), one) == 1
     complete = state(keep, one, complete=True)
-    assert kept_checkpoints.kept(complete, one) == (keep == "all")
-    kept_checkpoints.forget(complete)
+    assert checkpoints.kept(complete, one) == (keep == "all")
+    checkpoints.forget(complete)
     assert (one.checkpoint is None) == (keep != "all")
 
 
 @pytest.mark.parametrize("keep", ["best", "all", "none"])
 def test_a_pruned_one_keeps_none(keep):
     one = trial(0, "PRUNED")
-    assert kept_checkpoints.kept(state(keep, one), one) == 0
+    assert checkpoints.kept(state(keep, one), one) == 0

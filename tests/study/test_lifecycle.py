@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from parking_story import TALES
 from story import ASHA, Story
+from test_study_gpus import Story as StoryOfGpus, machine
 
 from simulator.fuzzer import run_seed
 from simulator.invariants import Transition, named, transitions
@@ -47,6 +48,7 @@ def test_no_transition_happens_that_is_not_in_the_table(seen):
 def test_all_that_is_in_the_table_happens(seen):
     tales = (a_sampler_fails, a_launch_fails, a_frozen_one_fails, a_frozen_one_returns)
     more = (a_frozen_one_is_lost, a_waiting_one_is_killed, more_trials_are_asked_for)
+    more = (*more, a_sick_gpu_has_failed_one)
     for story in [tale() for tale in (*tales, *more, *TALES)]:
         seen |= {(s.before, type(s.fact), s.after) for s in transitions(story.spec, story.journal)}
     assert seen <= all_steps()
@@ -119,6 +121,20 @@ def more_trials_are_asked_for() -> Story:
     story.exit(0)
     assert story.states() == ["COMPLETE", "PRUNED"]
     story.take(ev.SettingsChanged(story.now, msgspec.structs.replace(settings, trials=3)))
+    return story
+
+
+def a_sick_gpu_has_failed_one() -> StoryOfGpus:
+    """What fails there a second time is tried elsewhere, and gets further."""
+    story = StoryOfGpus(machine(2))
+    for trial in (0, 2):
+        story.exit(trial, "RuntimeError: CUDA error: unspecified launch failure")
+    for trial in (1, 2):
+        story.take(
+            ev.Started(story.now, trial, story.trial(trial).attempt, 11, None, "c", "", None)
+        )
+        story.report(trial, 1)
+        story.exit(trial)
     return story
 
 

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import pytest
 
 from tuitune.core.events import TrialState
-from tuitune.core.spec import Objective
-from tuitune.core.study.outlook import improvement, next_hour
+from tuitune.core.space import SearchSpace
+from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
+from tuitune.core.study.forecast import improvement, next_hour
 from tuitune.messages.outlook import outlook_words, study_outlook
 
 DRAWS = {
@@ -82,6 +83,14 @@ def test_its_words():
     assert outlook_words(next_hour(best_first, 3), 3).endswith("better; it may as well stop")
 
 
+def spec_of(method):
+    trial, objective = TrialSpec(target="t.py:train"), Objective("loss", "min")
+    search = SearchSpec(method)
+    return StudySpec(
+        "s", objective, trial, SearchSpace(()), search, PruningSpec(), Limits(), "/s/s.toml"
+    )
+
+
 class Row(NamedTuple):
     ended: float | None
     state: TrialState
@@ -94,5 +103,36 @@ def test_trials_that_ended_without_a_complete_value_count_as_draws():
     failed = [Row(60.0 * n + 30, TrialState.FAILED, None) for n in range(30)]
     running = [Row(None, TrialState.RUNNING, -9.0)]
     ends = [(one.ended, one.value) for one in complete] + [(one.ended, math.inf) for one in failed]
-    told = study_outlook([*complete, *failed, *running], Objective("loss", "min"), 100)
-    assert told == outlook_words(next_hour(ends, 40), 40)
+    for method, learns in (("random", False), ("bayes", True)):
+        told = study_outlook([*complete, *failed, *running], spec_of(method), 100)
+        assert told == outlook_words(next_hour(ends, 40, learns=learns), 40)
+
+
+def test_trials_that_wait_at_rungs_are_no_ends_to_come():
+    complete = [Row(60.0 * n, TrialState.COMPLETE, Random(n).gauss(0, 1)) for n in range(20)]
+    held = [Row(None, TrialState.PAUSED, 1.0)] * 60
+    told = study_outlook([*complete, *held], spec_of("random"), 120)
+    assert told.startswith("rest of the study (10 trials): ")  # a quarter of forty
+
+
+@pytest.mark.parametrize("learns", [False, True])
+def test_after_the_advice_to_stop_few_studies_find_anything_better(learns):
+    """Draws, and a searcher that finds better ones until it has found the best."""
+    told, better = 0, 0
+    for seed in range(400):
+        random = Random(seed)
+        depth = [0.1 * min(n, 20) if learns else 0.0 for n in range(90)]
+        losses = [random.gauss(0, 1) - down for down in depth]
+        found = improvement(losses[:80], 4, learns=learns)
+        if "may as well stop" in outlook_words(found, 4):
+            told += 1
+            better += min(losses[80:84]) < min(losses[:80])
+    assert told > 200
+    assert better / told < 0.1
+
+
+def test_a_model_is_expected_to_find_better_ones_sooner():
+    losses = [Random(seed).gauss(0, 1) for seed in range(14)]
+    plain, modelled = (improvement(losses, 10, learns=learns) for learns in (False, True))
+    assert modelled.chance > plain.chance
+    assert modelled.expected > plain.expected

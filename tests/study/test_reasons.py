@@ -8,9 +8,7 @@ import msgspec
 import pytest
 
 from simulator.fuzzer import run_seed
-from tuitune.core import events as ev
-from tuitune.core import gpu_reasons as g
-from tuitune.core import reasons as r
+from tuitune.core import events as ev, gpu_reasons as g, reasons as r
 from tuitune.messages.reasons import reason_words
 
 RUNG = r.RungName(1, 3, "epoch")
@@ -37,7 +35,7 @@ WORDS = [
     ),
     (
         r.CountedAgain("epoch", 54, 81, 27),
-        "ended at epoch 54 of 81, but had gone on from epoch 27 and counted from the beginning again, so how far it is is not known: count on from epoch 28, or train all of it again",
+        "ended at epoch 54 of 81, but had gone on from epoch 27 and counted from the beginning again, so its progress is unknown: count on from epoch 28, or train all of it again",
     ),
     (r.TimedOut(90.0), "ran past its timeout of 90 s"),
     (r.NoObjective("loss", pattern=False), "ended without a report of loss"),

@@ -53,12 +53,15 @@ class Story:
         )
         self.now = 100.0
         self.gpus = gpus
+        self.journal: list[ev.AnyFact] = []
         self.study = Study(self.spec)
         settings = settings_of(self.spec, has_gpus=bool(gpus))
         self.take(ev.Opened(self.now, settings, 16.0, 64 << 30, gpus=gpus))
 
     def take(self, event: ev.Event) -> list[ev.AnyFact]:
-        return take(self.study, event, self.now)
+        facts = take(self.study, event, self.now)
+        self.journal += facts
+        return facts
 
     def report(self, trial: int, step: int, after: float = 0.0) -> list[ev.AnyFact]:
         self.now += after

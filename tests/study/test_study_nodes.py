@@ -14,6 +14,7 @@ from tuitune.core import events as ev
 from tuitune.core.space import FloatRange, SearchSpace
 from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
 from tuitune.core.study import Study
+from tuitune.core.study.launching import waits_for_room
 from tuitune.engine.settings import settings_of
 from tuitune.messages.facts import told
 from tuitune.messages.reasons import reason_words
@@ -199,3 +200,72 @@ def test_sums_and_full_nodes_are_right_whatever_happens_and_replay_gives_the_sam
     again = Story(*nodes, wish=wish, cpus=1 / 3, memory=GB).study
     again.replay(facts)
     assert again.snapshot() == story.study.snapshot()
+
+
+def _saved(story: Story, trial: int, step: int = 5) -> None:
+    attempt = story.trial(trial).attempt
+    story.take(ev.Reported(story.now, trial, attempt, step, {"loss": 1.0}))
+    story.take(ev.Checkpointed(story.now, trial, attempt, step))
+
+
+def test_what_is_saved_on_one_node_alone_goes_on_there_while_others_start_elsewhere():
+    here, there = node("a", 1.0, apart=True), node("b", 1.0, apart=True)
+    story = Story(here, there)
+    assert story.where() == [*"ab"]
+    _saved(story, 0)
+    assert trial_row(story.spec, story.study.state, story.trial(0)).saved_on == "a"
+    story.change(msgspec.structs.replace(here, obstacle="in trouble"))
+    story.exit(0, lost=True)  # the first of those that wait
+    story.exit(1)
+    assert story.where() == ["b"]
+    assert story.trial(0).attempt == 0
+    story.change(here)
+    assert (story.trial(0).node, story.trial(0).attempt) == ("a", 1)
+
+
+def test_a_trial_starts_anew_on_any_node_once_the_only_one_with_its_checkpoint_is_lost():
+    story = Story(node("a", 1.0, apart=True), node("b", 1.0, apart=True))
+    _saved(story, 0)
+    story.change(node("a", 1.0, apart=True, lost=True))
+    assert trial_row(story.spec, story.study.state, story.trial(0)).saved_on == ""
+    story.exit(0, lost=True)
+    story.exit(1)
+    assert (story.trial(0).node, story.trial(0).attempt) == ("b", 1)
+
+
+def test_what_nodes_share_goes_on_where_it_is_seen():
+    story = Story(node("a", 1.0), node("b", 1.0, apart=True))
+    _saved(story, 0)
+    story.change(node("a", 1.0, lost=True))
+    story.exit(0, lost=True)
+    story.change(node("c", 1.0, obstacle="in trouble"))  # it would see the checkpoint
+    story.exit(1)
+    assert story.trial(0).attempt == 0
+    story.change(node("c", 1.0))
+    assert (story.trial(0).node, story.trial(0).attempt) == ("c", 1)
+
+
+def test_the_trials_of_a_node_that_will_be_lost_save_and_go_on_elsewhere():
+    story = Story(node("a", cpus=2.0), trials=2)
+    story.change(node("b", cpus=2.0))
+    facts = story.change(node("a", cpus=2.0, obstacle="it leaves the cluster", leaving=True))
+    asked = [fact for fact in facts if isinstance(fact, ev.Signal)]
+    assert [(fact.trial, fact.how, fact.save) for fact in asked] == [
+        (0, "ask", True),
+        (1, "ask", True),
+    ]
+    assert not story.change(node("a", cpus=2.0, obstacle="in 20 s", leaving=True))[1:]
+    facts = story.take(ev.Exited(story.now, 0, 0, 0, None, "", "", 0, lost=False, stopped=True))
+    (launch,) = (fact for fact in facts if isinstance(fact, ev.Launch))
+    assert (launch.trial, launch.node) == (0, "b")
+    assert story.study.state.trials[0].crashes == 0
+
+
+def test_another_node_is_wanted_where_a_trial_waits_for_room():
+    story = Story(node("a", cpus=2.0), trials=3)
+    spec, state = story.study.spec, story.study.state
+    assert waits_for_room(spec, state)
+    story.change(node("b"))
+    assert not waits_for_room(spec, state)  # the third one runs, and no other is to come
+    story.take(ev.Halted(story.now, "by hand", finish=True, failed=False))
+    assert not waits_for_room(spec, state)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from story import ASHA, Story, finished, signals, verdicts
 
 from tuitune.core import events as ev

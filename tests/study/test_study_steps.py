@@ -10,7 +10,7 @@ from story import ASHA, Story, signals, verdicts
 
 from tuitune.core import events as ev
 from tuitune.core.events import TrialState
-from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec
+from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, TrialSpec
 
 MEDIAN = PruningSpec("median", "epoch", 1, 9)
 
@@ -183,3 +183,39 @@ def test_the_report_that_a_trial_saves_after_the_target_is_the_one_that_counts()
     assert not verdicts(story.report(0, 5, 0.15))  # it saves this one and leaves
     story.exit(0, stopped=True)
     assert (story.states()[0], story.trial(0).value) == (TrialState.COMPLETE, 0.15)
+
+
+def seconds_of(story, trial=0):
+    told = story.trial(trial)
+    return told.first_units, told.first_seconds, told.more_units, told.more_seconds
+
+
+def test_the_seconds_of_a_first_report_are_kept_apart_from_those_of_later_ones():
+    story = Story(pruning=PruningSpec(max=9))
+    story.pass_time(62.0)
+    story.report(0, 1, 0.9)
+    story.pass_time(4.0)
+    story.report(0, 2, 0.8)
+    story.report(0, 2, 0.7)  # of the same step
+    story.pass_time(6.0)
+    story.report(0, 5, 0.6)
+    assert seconds_of(story) == (1, 62.0, 4, 10.0)
+
+
+def test_a_trial_that_went_on_counts_from_its_checkpoint_and_no_time_of_standing_still():
+    story = Story(pruning=PruningSpec(max=9), trial=TrialSpec(target="t.py:train", retries=1))
+    story.pass_time(10.0)
+    story.report(0, 3, 0.9)
+    story.checkpointed(0)
+    story.exit(0, "broken", signal=None)
+    story.take(ev.Started(story.now, 0, 1, 77, 3, "", "", dirty=None))
+    story.pass_time(5.0)
+    story.report(0, 4, 0.8)
+    assert seconds_of(story) == (4, 15.0, 0.0, 0.0)
+    story.take(ev.PauseAsked(story.now, (0,)))
+    story.take(ev.Frozen(story.now, 0, 1))
+    story.pass_time(1000.0)
+    story.take(ev.ResumeAsked(story.now, (0,)))
+    story.pass_time(2.0)
+    story.report(0, 5, 0.7)
+    assert seconds_of(story) == (4, 15.0, 1, 2.0)

@@ -8,8 +8,7 @@ import textwrap
 import tomllib
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tuitune.core.space import Choice, Fixed, FloatRange, IntRange, PowerRange, Sampled
 from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, TrialSpec

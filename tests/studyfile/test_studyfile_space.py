@@ -127,8 +127,8 @@ batch = { choices = [64, 16, 32], weights = [1, 2, 3] }
         ("x = { lognormal = [0, 1], low = 0.0 }", "above 0"),
         ("x = { lognormal = [700, 9] }", "reaches beyond all numbers"),
         ("x = { normal = [0, 1], step = 0 }", "is not a positive number"),
-        ("x = { choices = [1, 2], weights = [1] }", "weights is no list of 2 numbers"),
-        ("x = { choices = [1, 2], weights = [1, 0] }", "the weight 0 is no number above 0"),
+        ("x = { choices = [1, 2], weights = [1] }", "weights is not a list of 2 numbers"),
+        ("x = { choices = [1, 2], weights = [1, 0] }", "the weight 0 is not a number above 0"),
         ("x = { choices = [1, 2], weights = [1, 2], likely = 1 }", "leave one of them out"),
         (
             "x = { low = 1, high = 8, log = true, powers_of = 2 }",

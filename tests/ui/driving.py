@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from textual import events
+from textual.keys import _character_to_key
 from textual.pilot import Pilot
 from workshop import PATIENCE, Workshop, wait_until
 
@@ -17,7 +19,7 @@ from tuitune.studyfile import StudyFileError
 from tuitune.ui.app import TuituneApp
 from tuitune.ui.configuration import configured
 from tuitune.ui.screens.study import StudyScreen
-from tuitune.ui.state.options import Options
+from tuitune.ui.state.options import Options, TrainOn
 from tuitune.ui.state.source import Source
 
 # Reports until a file named after it, or for all, says that it may end; saves when asked.
@@ -40,6 +42,14 @@ def train(trial):
 """
 
 
+def pressed(key: str) -> events.Key:
+    """A key as the terminal's driver makes it. key: a character, or a name as "enter"."""
+    if len(key) == 1:
+        return events.Key(_character_to_key(key), key)
+    named = {"enter": "\r", "escape": "\x1b", "tab": "\t", "space": " "}
+    return events.Key(key, named.get(key))
+
+
 class Driver:
     """The app, the screen of its study, and its keyboard."""
 
@@ -50,6 +60,11 @@ class Driver:
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
+
+    def at_once(self, *keys: str) -> None:
+        """Keys that a terminal sends in one piece, as over a slow line: nothing waits between."""
+        for key in keys:
+            self.app.post_message(pressed(key))
 
     async def type(self, text: str) -> None:
         await self.pilot.press(*text)
@@ -136,6 +151,7 @@ def drive(
     *,
     readonly: bool = False,
     restart: Callable[[], str] | None = None,
+    train: TrainOn | None = None,
     size: tuple[int, int] = (120, 40),
 ) -> TuituneApp:
     """Plays the scenario on the app; the app as it was left."""
@@ -143,7 +159,7 @@ def drive(
     async def play() -> TuituneApp:
         source = Source(folder, "study.toml", time.time())
         options = Options(readonly=readonly, tick=0.05)
-        study = StudyScreen(source, configured(), options, restart)
+        study = StudyScreen(source, configured(), options, restart, train)
         app = TuituneApp(study, options)
         async with app.run_test(size=size) as pilot:
             await scenario(Driver(study, pilot))

@@ -192,6 +192,8 @@ class StubSources:
         ]
         return self._attempts
 
+    def read_history(self, devices: Iterable[DeviceSample]) -> None: ...
+
     def importance(self) -> Importance | None:
         """Computed at once, and again when enough rows are new."""
         made = self.snapshot

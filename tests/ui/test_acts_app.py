@@ -167,6 +167,32 @@ def test_the_command_line_completes_and_explains(running):
     drive(running, scenario)
 
 
+@pytest.mark.parametrize("first", [(":",), (":", "1")], ids=["command line", "a digit"])
+def test_a_key_right_behind_a_command_line_is_the_screens(running, first):
+    async def scenario(driver):
+        await driver.until_running(2)
+        await driver.press(*first)
+        await driver.until(lambda: driver.app.focused, "the focus of the line")
+        driver.at_once(*(":", "1")[len(first) :], "enter", "z")
+        await driver.until(lambda: driver.study.selection.cursor == 1, "the jump")
+        await driver.until(lambda: driver.study.selection.zoomed, "the zoom")
+        assert driver.app.focused is None
+
+    drive(running, scenario)
+
+
+def test_keys_that_come_with_the_command_line_are_its_own(running):
+    async def scenario(driver):
+        await driver.until_running(2)
+        driver.at_once(":", "1", "enter", "z")
+        await driver.until(lambda: driver.study.selection.zoomed, "the zoom")
+        assert driver.study.selection.cursor == 1
+        await driver.press("0")
+        assert driver.app.focused is None
+
+    drive(running, scenario)
+
+
 def test_the_palette_has_the_same_actions(running):
     async def scenario(driver):
         await driver.until_running(2)

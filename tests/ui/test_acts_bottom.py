@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pictures
 import pytest
+from hypothesis import given, strategies as st
 from pictures import StubKeymap, snapshot, text
 
 from tuitune.control.requests import UndoKill
@@ -210,3 +211,69 @@ def test_where_no_engine_could_take_it_back_no_undo_is_offered(status_line):
     assert "undo pause #3" in shown(status_line)
     gone = pictures.context(snapshot(engine="gone"), status_line=status_line)
     assert "undo" not in text(bottom.flash_lines(gone, Size(80, 1)))
+
+
+def keys_at(line):
+    """The key of each column."""
+    return [bottom.key_at(line, column) for column in range(width_of(line) + 3)]
+
+
+labels = st.lists(
+    st.tuples(st.sampled_from(["x", "esc", "?", "F1", ":", "界"]), st.text("ab c界", min_size=1)),
+    max_size=8,
+)
+
+
+@given(labels, st.integers(0, 90))
+def test_a_click_on_a_label_is_its_key_and_one_between_labels_is_none(named, width):
+    line = bottom.fitting(named, width, last=(("q", "leave"),))
+    assert width_of(line) <= width
+    column = 0
+    found = keys_at(line)
+    for part, role in line:
+        cells = width_of(((part, role),))
+        here = set(found[column : column + cells])
+        if "accent" in role.split() and " " not in part:
+            assert here <= {part}
+        elif not part.strip():
+            assert here <= {""}
+        column += cells
+    assert set(found[column:]) <= {""}
+
+
+@pytest.mark.parametrize("title", ["columns", "sort by", "stop study-3", "copy of #1, #2"])
+def test_a_click_on_the_title_of_a_menu_is_no_key_and_leaves_it_open(status_line, title):
+    choices = tuple(Choice(key, f"choice {key}", lambda: None) for key in "abc")
+    status_line.menu = Menu(title, choices)
+    above = bottom.message_line(status_line, 80)
+    assert set(keys_at(above)) == {""}
+    below = bottom.asking_line(status_line, 80)
+    assert set(keys_at(below)) == {"", "a", "b", "c", "esc"}
+
+
+def test_the_question_mark_is_a_key():
+    assert bottom.key_at(bottom.fitting([("?", "help")], 40), 1) == "?"
+
+
+def test_what_is_asked_by_a_prompt_or_a_question_is_told_in_its_colour(status_line):
+    status_line.question = Question("delete it?", lambda: None)
+    assert bottom.asking_line(status_line, 80) == (("enter", "bold"), (" means no", "muted"))
+    status_line.prompt = Prompt(":", "", lambda _: None)
+    assert bottom.asking_line(status_line, 80) == (("enter accepts, esc cancels", "warning"),)
+    status_line.question = None
+    assert bottom.asking_line(status_line, 80) == (("enter accepts, esc cancels", "muted"),)
+    status_line.prompt = None
+    assert bottom.asking_line(status_line, 80) == ()
+
+
+def test_a_prompt_that_opens_replaces_the_keys_at_once(status_line):
+    pane, size = bottom.KeysPane({}), Size(80, 1)
+    keys = text(pane.lines(look_at(status_line), size))
+    status_line.prompt = Prompt(":", "", lambda _: None, hint=lambda typed: f"typed {typed}")
+    status_line.typed_so_far = "pau"
+    assert text(pane.lines(look_at(status_line), size)) == "typed pau"
+    status_line.prompt = None
+    status_line.menu = Menu("columns", (Choice("a", "choice a", lambda: None),))
+    assert text(pane.lines(look_at(status_line), size)) == "a choice a  esc none"
+    status_line.menu = None
+    assert text(pane.lines(look_at(status_line), size)) == keys

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tuitune.core.space import Choice, Fixed, FloatRange, IntRange, PowerRange, Sampled, SearchSpace
 from tuitune.ui.state.form import filled, read_form, read_text, typed
@@ -154,3 +153,44 @@ def test_typed_values_that_break_a_constraint_are_told_at_once():
     form = read_form(space, {"layers": "3", "width": "32"})
     assert form.problem == "layers = 3, width = 32: breaks the constraint layers * width <= 64"
     assert "lr: " in read_form(space, {"layers": "3", "width": "32", "lr": "9"}).problem
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("adamw", "adamw"), ("a b", "a b"), ("1", '"1"'), ("true", '"true"'), ("[1]", '"[1]"'),
+        ("1e-3", '"1e-3"'), (True, "true"), (1e-3, "0.001"), ([1, "x"], '[1, "x"]'),
+    ],
+)  # fmt: skip
+def test_a_value_is_typed_without_quotes_unless_it_would_be_read_as_another(value, text):
+    assert typed(value) == text
+    assert read_text(text) == value
+
+
+def test_a_mistake_at_a_line_comes_before_a_constraint_that_is_broken():
+    space = SearchSpace(
+        (FloatRange("low", 0.0, 1.0), FloatRange("high", 0.0, 1.0)), ("low < high",)
+    )
+    both = read_form(space, {"low": "0.9", "high": "0.1"})
+    assert both.broken
+    assert both.problem == both.broken
+    wrong = read_form(space, {"low": "0.9", "high": "7"})
+    assert (wrong.problem.startswith("high: "), wrong.broken) == (True, "")
+    well = read_form(space, {"low": "0.1", "high": "0.9"})
+    assert (well.problem, well.config) == ("", {"low": 0.1, "high": 0.9})
+
+
+def test_a_fixed_value_beside_a_parent_that_is_not_given_is_not_counted():
+    space = SearchSpace(
+        (Choice("optimizer", ("sgd", "adamw")), Fixed("nesterov", 1, when={"optimizer": ("sgd",)}))
+    )
+    unknown = read_form(space, {"nesterov": "1"})
+    assert (unknown.config, unknown.problem) == ({}, "")
+    wrong = read_form(space, {"nesterov": "2"})
+    assert wrong.problem.startswith("nesterov: ")
+    known = read_form(space, {"optimizer": "sgd", "nesterov": "1"})
+    assert known.config == {"optimizer": "sgd", "nesterov": 1}
+    unused = read_form(space, {"optimizer": "adamw", "nesterov": "1"})
+    assert (unused.config, unused.problem) == ({"optimizer": "adamw"}, "")
+    (line,) = (one for one in unused.fields if one.name == "nesterov")
+    assert line.below() == 'unused unless optimizer = "sgd"'

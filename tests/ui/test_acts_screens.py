@@ -9,8 +9,7 @@ from pictures import NOW, row, rows, snapshot, study, text
 from tuitune.core.events import StopReason
 from tuitune.core.spec import TrialSpec
 from tuitune.core.study.acts import Act
-from tuitune.ui.actions import engine_state as on
-from tuitune.ui.actions import study_acts, trial_acts
+from tuitune.ui.actions import engine_state as on, study_acts, trial_acts
 from tuitune.ui.actions.registry import ACTIONS
 from tuitune.ui.render.lines import width_of
 from tuitune.ui.screens.help import help_lines, key_lines

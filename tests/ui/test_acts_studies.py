@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 
 import pytest
@@ -29,6 +30,11 @@ def apart(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path.resolve() / "state"))
 
 
+def begun(workshop, name):
+    with contextlib.suppress(StoreError):
+        return bool(workshop.trials(name))
+
+
 @pytest.fixture
 def three(workshop, apart):
     """A study that is finished, one interrupted, one running."""
@@ -37,8 +43,8 @@ def three(workshop, apart):
     assert done.returncode == 0, done.stdout + done.stderr
     for name in ("halfway", "going"):
         workshop.start(workshop.study(TRAIN, name=name, trials=3), "--no-ui")
-    for name in ("halfway", "going"):
-        wait_until(lambda name=name: owner.running(workshop.folder(name)), "its engine")
+    for name in ("halfway", "going"):  # one that is stopped before has left no study
+        wait_until(lambda name=name: begun(workshop, name), "its trials")
     wait_until(lambda: workshop.run("stop", "halfway").returncode == 0, "its engine's answer")
     wait_until(lambda: owner.running(workshop.folder("halfway")) is None, "its end")
     return workshop

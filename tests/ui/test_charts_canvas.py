@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from hypothesis import assume, given
-from hypothesis import strategies as st
+from hypothesis import assume, given, strategies as st
 
 from tuitune.ui.charts.axis import GROWTH, Range, labels, scale, shown_range, snapped
 from tuitune.ui.charts.canvas import Canvas, Ink

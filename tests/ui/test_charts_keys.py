@@ -223,7 +223,7 @@ def test_the_size_of_the_grid_is_set_by_a_key_or_a_command():
     press(app, *["chart.next_page"] * 9, "chart.previous_page")
     assert "page 3 of 4" in text(CurvePane().lines(app.context(), SIZE))
     BY_ID["chart.size"].argument.run(app, "many")
-    assert "is no size" in app.said[-1]
+    assert "is not the size" in app.said[-1]
     BY_ID["chart.size"].argument.run(app, "3x2")
     assert app.selection.grid == (3, 2)
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from random import Random
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
+from msgspec.structs import replace
 from pictures import NOW, context, row, rows, snapshot, spec, study, text
 from rich.cells import cell_len
 from searches import curve, search
@@ -20,8 +19,7 @@ from tuitune.store.reader import Report
 from tuitune.ui.charts.best import improvements
 from tuitune.ui.charts.ended import EndedTrials
 from tuitune.ui.charts.overlaid import overlaid
-from tuitune.ui.charts.registry import BY_NAME as CHARTS
-from tuitune.ui.charts.registry import chart_named
+from tuitune.ui.charts.registry import BY_NAME as CHARTS, chart_named
 from tuitune.ui.panes.curve import CurvePane
 from tuitune.ui.render.lines import Size, width_of
 from tuitune.ui.render.themes import DARK, PLAIN

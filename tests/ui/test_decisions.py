@@ -6,7 +6,8 @@ import pytest
 from pictures import NOW, OPENED, context, rows, snapshot, text
 
 from tuitune.core import events as ev
-from tuitune.core.reasons import Ranked, RungName
+from tuitune.core.events import TrialState
+from tuitune.core.reasons import Promising, Ranked, RungName
 from tuitune.ui.panes import detail
 from tuitune.ui.panes.detail import DetailPane
 from tuitune.ui.render.lines import Size, width_of
@@ -172,3 +173,51 @@ def test_on_one_line_the_first_rungs_are_left_out_where_room_is_short():
     ):
         one = rungs_on_one_line(pict, facts, context(pict).glyphs, width)
         assert "".join(part for part, _ in one) == words
+
+
+def test_a_rung_without_a_cut_off_says_nothing_of_one():
+    alone = ranked(1, 0, 1, 1, cut=None, kept=1)
+    assert rungs(alone) == ["✓ epoch 1   0.4000   1st of 1"]
+    held = ranked(3, 1, 1, 2, "pause", cut=None, kept=0)
+    assert rungs(held) == [": epoch 3   0.4000   1st of 2, promotion needs more"]
+
+
+def test_a_promising_trial_says_its_chance():
+    why = Promising(RungName(0, 1, "epoch"), 2, 12, "promote", 0.804, None, None)
+    verdict = ev.Verdict(NOW, 1, 0, 1, "go", False, 0, 2, 12, 0.5, why)
+    assert rungs(verdict)[0].endswith("2nd of 12, 80% for the best tenth")
+
+
+@pytest.mark.parametrize(
+    ("fact", "role"),
+    [
+        (ev.KillAsked(NOW, 1, 8.0, "app"), "accent"),
+        (ev.KillAsked(NOW, 1, 8.0), ""),
+        (ev.Added(NOW, 1, {"lr": 0.1}, "added by the user"), "accent"),
+        (ev.Settled(NOW, 1, TrialState.FAILED, "ValueError"), "error"),
+        (ev.Settled(NOW, 1, TrialState.COMPLETE, "done"), ""),
+        (ev.Exited(NOW, 1, 0, 1, None, "ValueError", "", 0, lost=False), "error"),
+        (ev.Exited(NOW, 1, 0, 0, None, "", "", 0, lost=False), ""),
+        (ev.Warned(NOW, 1, 0, "no seed"), "warning"),
+        (ev.Halted(NOW, "stopped", finish=False, failed=False), "warning"),
+        (ranked(3, 1, 9, 9, "stop"), "warning"),
+        (ranked(3, 1, 1, 9, "go"), "success"),
+        (ev.Promoted(NOW, 1, 1, 1, 4, 0.5, "best of 4"), "success"),
+        (ev.Launch(NOW, 1, 0, "cpu", 1.0, 0), ""),
+    ],
+    ids=lambda fact: type(fact).__name__,
+)
+def test_each_decision_has_the_colour_of_what_it_means(fact, role):
+    (line,) = of_trial(facts=[fact])
+    assert [one for _, one in line] == ["muted", role]
+
+
+def test_what_a_later_fact_gives_as_its_own_reason_is_told_once():
+    verdict = ev.Verdict(NOW - 9, 1, 0, 3, "stop", False, 1, 9, 33, 0.5, "below the median")
+    settled = ev.Settled(NOW, 1, TrialState.PRUNED, "below the median")
+    assert said(facts=[verdict, settled]).count("below the median") == 1
+    other = ev.Settled(NOW, 1, TrialState.PRUNED, "killed by hand")
+    assert said(facts=[verdict, other]).count("below the median") == 1
+    assert len(said(facts=[verdict, other]).splitlines()) == 2
+    nothing = ev.Exited(NOW - 5, 1, 0, 0, None, "", "", 0, lost=False)
+    assert len(said(facts=[nothing, ev.Settled(NOW, 1, TrialState.COMPLETE, "")]).splitlines()) == 2

@@ -81,6 +81,14 @@ def test_what_it_has_used_of_gpus():
     assert "GPU-hours" not in said(row(0, "c"), 80)
 
 
+def test_a_checkpoint_that_one_node_alone_has_is_said_to_be_there():
+    place = {"attempt": 1, "checkpoint": 6, "node": "gpu-07"}
+    assert "checkpoint at epoch 6 on gpu-07 alone" in said(
+        row(0, "p", saved_on="gpu-07", **place), 120
+    )
+    assert "alone" not in said(row(0, "p", **place), 120)
+
+
 def test_what_one_that_does_not_run_waits_for():
     assert "is frozen: it can't save" in said(row(0, "p", activity="frozen"), 80)
     parked = row(0, "p", activity="parked", note="made way on GPU 0")
@@ -118,6 +126,11 @@ def test_where_it_runs_and_since_when():
     assert "0.3 at epoch 9/27, best 0.2" in shown
     assert "ago" in shown
     assert "sobol: point 0 of the sequence" in shown
+
+
+def test_where_it_runs_names_its_node_also_once_it_has_ended():
+    assert "gpu-07, GPU 3, pid" in said(row(0, "r", node="gpu-07", device="gpu-07, GPU 3"), 80)
+    assert "gpu-07, 1 attempt" in said(row(0, "c", node="gpu-07"), 80)
 
 
 def test_a_long_text_is_scrolled_and_never_past_its_end():

@@ -1,13 +1,20 @@
 """The devices: hosts and GPUs, at each width, whatever of them is not known."""
 
+import asyncio
+
 import pytest
+from clusters import cluster
 from pictures import NOW, context, gpu, host, rows, snapshot, text
+from stills import app, study_picture, text_of
 
 from tuitune.core.placement.snapshots import DeviceSample, TrialUsage
+from tuitune.ui.panes import layout
 from tuitune.ui.panes.devices import DevicesPane, wanted
 from tuitune.ui.panes.pane import BOXED_FROM
+from tuitune.ui.panes.registry import PANES
 from tuitune.ui.render.glyphs import ASCII, FULL, bar, history, meter
 from tuitune.ui.render.lines import Size, width_of
+from tuitune.ui.state.device_samples import nodes_of
 
 WIDTHS = (60, 80, 140, 200)
 
@@ -215,42 +222,51 @@ def test_alone_without_gpus_the_trials_are_those_of_the_host():
     assert "gpu " not in shown.replace("gpu07", "")
 
 
-def cluster(count, gpus=8, **more):
-    """So many nodes with GPUs, of which the fourth is in trouble."""
-    samples = []
-    for number in range(count):
-        name = f"gpu-{number:02}"
-        note = "not heard for 15 s" if number == 3 else ""
-        trials = tuple(range(number * gpus, (number + 1) * gpus))
-        part = {"device": f"node {name}", "name": name, "node": name, "note": note}
-        samples.append(host(**{**part, "trials": trials, "slots": 8.0, "slots_used": 8.0, **more}))
-        for index in range(gpus):
-            card = {"device": f"{name}-{index}", "node": name, "trials": trials[index : index + 1]}
-            samples.append(gpu(index, **card))
-    return samples
-
-
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nodes_have_a_line_each_and_those_in_trouble_come_first(width):
     lines = drawn([host(), *cluster(64)], width, 6)
     assert all(width_of(line) <= width for line in lines)
     shown = [line for line in text(lines).splitlines() if line.startswith("gpu-")]
-    assert shown[0].startswith("gpu-03")
-    assert "not heard" in shown[0]
-    assert "8/8 GPUs" in shown[1]
-    assert "93%" in shown[1]
-    assert "8 trials" in shown[1]
-    last = text(lines).splitlines()[-1]
-    assert last.startswith(f"+ {64 - len(shown)} nodes")
+    assert shown[0].startswith("gpu-03  lost: no word from its agent")
+    assert shown[1].startswith("gpu-41  others have room")
+    for words in ("gpu-00", "8/8 GPUs", "81%", "8 trials"):
+        assert words in shown[2]
+    assert "435/640 GiB" in shown[2]
+    assert text(lines).splitlines()[-1].startswith(f"+ {64 - len(shown)} nodes")
     if width >= BOXED_FROM:
-        assert "64 nodes   512/512 GPUs   512 CPU slots   1 in trouble" in text(lines)
+        assert "64 nodes   460/496 GPUs   496 CPU slots   2 in trouble" in text(lines)
+
+
+def test_a_node_with_a_gpu_that_is_not_used_says_which_and_why():
+    samples = cluster(4, gpus=2)
+    ill = gpu(1, device="GPU-gpu-02-1", node="gpu-02", trials=(), note="set aside: Xid 79")
+    lines = said([one for one in samples if one.device != ill.device] + [ill], 200, 6)
+    named = [line for line in lines.splitlines() if line.startswith("gpu-")]
+    assert [line.split()[0] for line in named] == ["gpu-02", "gpu-03", "gpu-00", "gpu-01"]
+    assert "GPU 1: set aside: Xid 79" in named[0]
+    assert "1/2 GPUs" in named[0]
 
 
 def test_nodes_without_gpus_show_their_own_load():
     shown = said(cluster(2, gpus=0), 140)
     assert "GPUs" not in shown
-    assert "62%" in shown
+    assert "70%" in shown
     assert "8/8 slots" in shown
+
+
+def test_a_node_that_is_no_longer_sampled_is_left_out():
+    gone = cluster(1, time=NOW - 60)
+    shown = said([*gone, *cluster(3)[10:]], 140)
+    assert "gpu-00" not in shown
+    assert "gpu-02" in shown
+
+
+def test_the_last_node_that_is_sampled_stays_though_a_gpu_was_read_later():
+    late = gpu(0, NOW + 60, device="GPU-gpu-00-0", node="gpu-00")
+    pict = snapshot(rows("r"), devices=[*cluster(1, gpus=1)[:1], late])
+    for opened in (False, True):
+        seen = context(pict, focus="devices", zoomed="devices", node_opened=opened, boxed=True)
+        assert "gpu-00" in text(DevicesPane().lines(seen, Size(100, 8)))
 
 
 def test_nodes_shown_alone_have_their_gpus_below_them():
@@ -263,3 +279,73 @@ def test_nodes_shown_alone_have_their_gpus_below_them():
 def test_many_nodes_want_no_more_than_they_may_have():
     assert wanted(snapshot(devices=[host(), *cluster(64, gpus=1)]), 6) == 6
     assert wanted(snapshot(devices=[host(), *cluster(3, gpus=1)]), 6) == 3
+
+
+@pytest.mark.parametrize("size", [(80, 24), (100, 30), (140, 45), (160, 48), (200, 60)])
+def test_many_nodes_get_at_most_a_third_of_the_screen(size):
+    pict = snapshot(rows("rrrrr"), devices=[host(), *cluster(64)])
+    assert layout.arrange(*size, PANES, pict)["devices"].height <= size[1] / 3
+
+
+@pytest.mark.parametrize("place", [0, 7, 63])
+def test_the_cursor_among_the_nodes_is_always_seen(place):
+    nodes = nodes_of(cluster(64))
+    pict = snapshot(rows("rrrrr"), devices=[host(), *cluster(64)])
+    seen = context(pict, focus="devices", node=nodes[place].name, boxed=True)
+    lines = DevicesPane().lines(seen, Size(140, 8))
+    chosen = [line for line in lines if any("on-cursor" in role for _, role in line)]
+    assert text(chosen).startswith(nodes[place].name)
+    assert len(lines) == 8
+    assert "+ 58 nodes" in text(lines)
+    assert ("2 in trouble" in text(lines[-1:])) is (place > 3)
+
+
+def play(scenario, samples, size=(140, 45)):
+    async def run():
+        shown = app(study_picture("r" * 60, devices=samples))
+        async with shown.run_test(size=size) as pilot:
+            await scenario(shown, pilot)
+
+    asyncio.run(run())
+
+
+def test_enter_opens_the_gpus_of_the_node_under_the_cursor_and_escape_goes_back():
+    async def scenario(shown, pilot):
+        await pilot.press("1", "j", "j", "j", "enter")
+        assert "1 Node gpu-01 " in text_of(shown)
+        assert "4 of 64 nodes" in text_of(shown)
+        for trial in range(34, 42):
+            assert f"#{trial}   ▸ running" in text_of(shown)
+        await pilot.press("j", "j")
+        assert "1 Node gpu-04 " in text_of(shown)
+        await pilot.press("G")
+        assert "1 Node gpu-63 " in text_of(shown)
+        await pilot.press("escape")
+        assert "1 Nodes " in text_of(shown)
+        assert "2 Trials" not in text_of(shown)
+        await pilot.press("escape")
+        assert "2 Trials" in text_of(shown)
+
+    play(scenario, [host(), *cluster(64)])
+
+
+def test_a_double_click_opens_a_node_and_the_wheel_moves_among_them():
+    async def scenario(shown, pilot):
+        await pilot.click(offset=(10, 6))
+        assert shown.screen.selection.node == "gpu-00"
+        await pilot.click(offset=(10, 6), times=2)
+        assert "1 Node gpu-00 " in text_of(shown)
+
+    play(scenario, [host(), *cluster(64)])
+
+
+def test_on_one_machine_enter_shows_the_devices_alone_and_j_moves_among_the_trials():
+    async def scenario(shown, pilot):
+        before = shown.screen.selection.cursor
+        await pilot.press("1", "j")
+        assert shown.screen.selection.cursor != before
+        await pilot.press("enter")
+        assert "1 GPUs" in text_of(shown)
+        assert "2 Trials" not in text_of(shown)
+
+    play(scenario, [host(), gpu(0)])

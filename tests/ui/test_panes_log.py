@@ -5,8 +5,7 @@ import os
 import pytest
 from pictures import NOW, context, row, rows, snapshot, text
 
-from tuitune.ui.panes import detail
-from tuitune.ui.panes import log as log_pane
+from tuitune.ui.panes import detail, log as log_pane
 from tuitune.ui.panes.log import LogPane
 from tuitune.ui.render.lines import Size, width_of
 
@@ -142,6 +141,8 @@ def test_a_log_that_was_cut_or_replaced_is_read_anew(app, log, tmp_path):
 def test_what_is_said_where_there_is_no_log(app, tmp_path, log):
     log.write_text("")
     assert "#0 has printed nothing yet" in app.shown()[1]
+    app.snapshot.rows[0] = row(0, "c")
+    assert app.shown()[1].strip() == "#0 has printed nothing"
     app.snapshot.rows[1] = row(1, "w")
     app.selection.cursor = 1
     assert "was not started yet" in app.shown()[1]

@@ -2,8 +2,7 @@
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from pictures import NOW, OPENED, row, rows, snapshot, study
 
 from tuitune.ui.render.lines import Segment, Size, chopped, joined, line, stacked, width_of, wrapped

@@ -7,6 +7,7 @@ import time
 
 import pictures
 import pytest
+from clusters import cluster, on_nodes
 from pictures import NOW
 from stills import app, study_picture, text_of, with_log
 
@@ -81,6 +82,25 @@ def test_each_view_of_the_search(snap_compare, chart):
     shown = app(study_picture())
     shown._first.selection.chart = chart
     assert snap_compare(shown, terminal_size=(120, 40))
+
+
+NODES = on_nodes(study_picture("r" * 400, devices=[pictures.host(), *cluster(64)]))
+OF_NODES = {
+    "80x24": ((80, 24), {}, []),
+    "160x48": ((160, 48), {}, []),
+    "light, with a cursor": ((160, 48), {"theme": "light"}, ["1", "j", "j", "j"]),
+    "sixteen colours, with a cursor": ((80, 24), {"theme": "16"}, ["1", "j", "j", "j"]),
+    "ascii": ((120, 40), {"ascii": True}, []),
+    "all of them": ((80, 24), {}, ["1", "z"]),
+    "one of them": ((160, 48), {}, ["1", "j", "j", "j", "enter"]),
+    "one of them, 80x24": ((80, 24), {}, ["1", "j", "j", "j", "enter"]),
+}
+
+
+@pytest.mark.parametrize("how", OF_NODES)
+def test_sixty_four_nodes_of_eight_gpus(snap_compare, how):
+    size, look, keys = OF_NODES[how]
+    assert snap_compare(app(NODES, **look), terminal_size=size, press=keys)
 
 
 WAYS = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from clusters import cluster
 from stills import Still, study_picture
 from stored_study import store
 
@@ -123,3 +124,34 @@ def test_attempts_end_where_their_processes_do(source, journal):
     exited = ev.Exited(3.0, 1, 0, 0, None, "", "", 0, lost=False)
     assert now(first) == [(1, 1.0, None)]
     assert now(exited, ev.Launch(5.0, 1, 1, "cpu", 1.0, 0)) == [(1, 1.0, 3.0), (1, 5.0, None)]
+
+
+def test_of_many_devices_the_newest_samples_are_kept_and_of_one_node_all(source, journal, tmp_path):
+    def sampled(start, end):
+        for second in range(start, end):
+            journal.sample(cluster(16, time=float(second)))
+
+    sampled(40, 101)
+    few = cluster(2, time=99.0)
+    made = Source(tmp_path, "study.toml", 100.0)
+    devices = made.snapshot.devices
+    assert len(devices) == 16 + 8 * (16 - 1)
+    assert max(map(len, devices.values())) == 2
+    made.snapshot.sources.read_history(few[:9])
+    assert len(devices["GPU-gpu-00-7"]) == 61
+    assert [sample.time for sample in devices["node gpu-00"]] == [float(n) for n in range(40, 101)]
+    sampled(101, 103)
+    made.refresh(102.5)
+    assert [sample.time for sample in devices["GPU-gpu-00-7"]][-3:] == [100.0, 101.0, 102.0]
+    made.snapshot.sources.read_history(few[9:])
+    assert len(devices["GPU-gpu-00-7"]) == 2
+    assert len(devices["GPU-gpu-01-0"]) == 63
+    made.close()
+
+
+def test_few_devices_have_their_whole_history_at_once(source, journal, tmp_path):
+    for second in range(40, 100):
+        journal.sample(cluster(2, gpus=2, time=float(second)))
+    made = Source(tmp_path, "study.toml", 100.0)
+    assert {len(samples) for samples in made.snapshot.devices.values()} == {60}
+    made.close()

@@ -7,8 +7,7 @@ from array import array
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tuitune.core.space.parameters import FloatRange, IntRange
 from tuitune.store.curves import Curve
@@ -145,3 +144,22 @@ def test_a_column_of_metrics_has_one_form_by_the_size_of_the_best():
         form = cells.metric_form(best)
         assert [cells.metric(value, form) for value in values] == shown
     assert cells.metric(1e9, cells.metric_form(0.5)) == "1.00e9"  # too wide for its column
+
+
+@pytest.mark.parametrize(
+    ("best", "form"),
+    [
+        (None, ".4f"), (0.0, ".4f"), (math.inf, ".4f"), (math.nan, ".4f"),
+        (0.00999, "e"), (0.01, ".4f"), (1.0, ".4f"), (-1.0, ".4f"), (1.001, ".3f"), (2.0, ".3f"),
+        (9.99, ".3f"), (10.0, ".2f"), (-42.0, ".2f"), (100.0, ".1f"), (1000.0, ".0f"),
+        (999999.0, ".0f"), (1e6, "e"), (-1e9, "e"),
+    ],
+)  # fmt: skip
+def test_the_form_of_a_metric_goes_by_the_size_of_the_best(best, form):
+    assert cells.metric_form(best) == form
+
+
+def test_an_hour_is_told_to_the_minute_and_less_than_ten_minutes_to_the_second():
+    assert [cells.elapsed(seconds) for seconds in (600.9, 3599.9, 3600.0, 3660.0)] == [
+        "10m", "59m", "1h00m", "1h01m",
+    ]  # fmt: skip

@@ -6,8 +6,7 @@ import math
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from pictures import row, rows, snapshot, spec
 
 from tuitune.core.space import SearchSpace
@@ -59,11 +58,17 @@ def test_nothing_typed_is_every_trial():
         ("#3", [3]),
         ("trial>=5", [5, 6]),
         ("device:cpu", [1]),
-        ("node:gpu-07", []),
     ],
 )
 def test_words_find_trials(text, numbers):
     assert found(text, *rows("crfpxkw")) == numbers
+
+
+def test_trials_are_found_by_their_node():
+    trials = [row(n, "c", node=name) for n, name in enumerate(("gpu-07", "gpu-08", ""))]
+    assert found("node:gpu-07", *trials) == [0]
+    assert found("gpu-08", *trials) == [1]
+    assert found("node!=gpu-07", *trials) == [1, 2]
 
 
 def test_what_is_about_to_be_is_a_state_too():

@@ -6,8 +6,7 @@ import math
 
 import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from pictures import NOW, StubSources, row, rows, snapshot, spec
 
 from tuitune.core.space import SearchSpace

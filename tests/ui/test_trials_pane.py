@@ -7,10 +7,11 @@ from array import array
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from clusters import cluster
+from hypothesis import given, strategies as st
 from pictures import NOW, context, gpu, row, rows, snapshot, spec, study, text
 
+from tuitune.core.events import Settings
 from tuitune.core.space import SearchSpace
 from tuitune.core.space.parameters import Choice, Fixed, FloatRange, IntRange, PowerRange, Sampled
 from tuitune.core.spec import Objective, PruningSpec
@@ -199,6 +200,32 @@ def test_gpus_are_named_by_their_index_and_only_where_there_are_some():
     assert "gpu" in table(snapshot([trial], devices=devices), 100)[1]
     assert " 3,1 " in table(snapshot([trial], devices=devices), 100)[2]
     assert "gpu" not in table(snapshot([trial]), 100)[1]
+
+
+def test_on_a_cluster_a_trial_has_its_node_and_the_gpus_there():
+    trials = [
+        row(0, "r", node="gpu-00", device="gpu-00, GPU 0+1"),
+        row(1, "r", node="gpu-01", device="gpu-01"),
+        row(2, "c", node="gpu-01"),
+    ]
+    settings = Settings(20, None, 1.0, None, 2, None, None, None, gpus=2.0)
+    of = study(settings=settings)
+    lines = table(snapshot(trials, devices=cluster(2), study=of), 100)
+    where = lines[1].index("node")
+    places = [line[where:].split()[0] for line in lines[2:5]]
+    assert places == ["gpu-00:0+1", "gpu-01", "gpu-01"]
+
+
+def test_titles_are_whole_on_a_wide_screen_where_enough_parameters_fit_so():
+    names = ("lr", "weight_decay", "batch_size", "label_smoothing", "warmup_epochs", "momentum")
+    space = SearchSpace(tuple(IntRange(name, 1, 9) for name in names))
+    made = columns(snapshot(rows("c"), spec=spec(space=space)))
+    for width in range(60, 200):
+        shown = seen(made, Selection(), width)
+        parameters = [one for one in shown if one.key.startswith("config.")]
+        cut = [one.title for one in parameters if len(one.title) > one.width]
+        assert not cut or width < 96, (width, cut)
+        assert len(parameters) >= min(len(names), 4) or width < 90
 
 
 def test_parameters_are_in_the_order_of_their_importance_once_it_is_known():

@@ -13,20 +13,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from types import TracebackType
+from typing import Any, Self, Unpack
 
-from tuitune.api.bridge import ADDRESS, send
-from tuitune.api.loaded import Study
-from tuitune.api.running import Table, Tables, begin, planned
-from tuitune.control import ControlError, request, socket_path
-from tuitune.control.requests import Stop
-from tuitune.core.events import ENDED
-
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from tuitune.cli.studies import StudyFolder
-    from tuitune.core.options import Mode
+from tuitune.api import bridge, loaded, running
+from tuitune.cli.studies import StudyFolder
+from tuitune.control import ControlError, request, requests, socket_path
+from tuitune.core import events, options
 
 _TARGET = "tuitune.api.bridge:take"
 _POLL = 0.1  # s
@@ -35,15 +28,15 @@ _PATIENCE = 10.0  # s for a trial to settle, and for the engine to end
 
 def open(  # noqa: A001, PLR0913 - as tuitune.open; as many arguments as a study file has
     *,
-    space: Table,
+    space: running.Table,
     metric: str,
-    mode: Mode = "min",
+    mode: options.Mode = "min",
     name: str = "study",
     trials: int | None = None,
     at_once: int = 1,
     runs: str | os.PathLike[str] | None = None,
     new: bool = False,
-    **tables: Unpack[Tables],
+    **tables: Unpack[running.Tables],
 ) -> AskedStudy:
     """Open a study to `ask` for its trials and `tell` what became of them; begin it if it is new.
 
@@ -57,14 +50,14 @@ def open(  # noqa: A001, PLR0913 - as tuitune.open; as many arguments as a study
         "search": search,
         "trial": {"cpus": 0, "gpus": 0, "leave_within": "2s"},  # the program has its own
     }
-    plan = planned(name, runs, new, head, tables)
+    plan = running.planned(name, runs, new, head, tables)
     place = Path(tempfile.mkdtemp(prefix="tuitune-asks-"))
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         listener.bind(str(place / "socket"))
         listener.listen(1024)
         listener.settimeout(_POLL)
-        folder = begin(plan, _TARGET, lambda made: _announce(made, place / "socket"))
+        folder = running.begin(plan, _TARGET, lambda made: _announce(made, place / "socket"))
         return AskedStudy(folder, metric, listener, place)
     except BaseException:
         listener.close()
@@ -74,7 +67,7 @@ def open(  # noqa: A001, PLR0913 - as tuitune.open; as many arguments as a study
 
 def _announce(folder: StudyFolder, address: Path) -> None:
     """Let the trials find the program. Raises RuntimeError if another one asks."""
-    file = folder.path / ADDRESS
+    file = folder.path / bridge.ADDRESS
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as other:
         other.connect(file.read_text(encoding="utf-8"))
         raise RuntimeError(f"{folder.name}: another program asks this study; end it first")
@@ -105,9 +98,9 @@ class AskedStudy:
         self.close()
 
     @property
-    def stored(self) -> Study:
+    def stored(self) -> loaded.Study:
         """The study as `tuitune.load` has it: its trials, its best one, its tables."""
-        return Study(self._folder)
+        return loaded.Study(self._folder)
 
     def ask(self) -> AskedTrial | None:
         """The next trial, once there is room for it; None when the study has ended."""
@@ -123,23 +116,36 @@ class AskedStudy:
         return None
 
     def tell(
-        self, trial: AskedTrial, value: float | None = None, /, *, failed: str = "", **metrics: Any
+        self,
+        trial: AskedTrial | int,
+        value: float | None = None,
+        /,
+        *,
+        failed: str = "",
+        **metrics: Any,
     ) -> None:
         """End a trial: with the objective's value or several metrics, or as failed, with why.
 
-        Returns when it is stored; one whose `report` has said that it must stop has ended already,
-        as pruned, and nothing is told. Raises RuntimeError if the trial was ended meanwhile, as by
-        `tuitune kill`, or told of before.
+        trial: as asked for, or its number. Returns when it is stored; one whose `report` has said
+        that it must stop has ended already, as pruned, and nothing is told. Raises TypeError for a
+        value that is not a number, and RuntimeError if the trial was ended meanwhile, as by
+        `tuitune kill`, was told of before, or was not asked for.
         """
-        if self._asked.pop(trial.number, None) is not trial:
-            raise RuntimeError(f"trial #{trial.number} was told of before")
-        if trial.is_stopped:
-            trial.drop()
-            return
+        number = trial if isinstance(trial, int) else trial.number
+        found = self._asked.get(number)
+        if found is None or trial not in (found, number):
+            raise RuntimeError(f"trial #{number} was told of before, or was not asked for here")
         if value is not None:
             metrics[self._metric] = value
-        trial.end({"failed": failed} if failed else {"done": _numbers(metrics) or None})
-        _wait_until(lambda: self._is_over() or self._has_ended(trial.number))
+        told = _numbers(metrics)
+        del self._asked[number]
+        if found.is_stopped:
+            found.drop()
+            return
+        found.end({"failed": failed} if failed else {"done": told or None})
+        _wait_until(
+            lambda: self._is_over() or self._folder.reader.some([number])[0].state in events.ENDED
+        )
 
     def close(self) -> None:
         """Stop the study. Trials that were not told of are asked for again by the next `open`."""
@@ -148,7 +154,7 @@ class AskedStudy:
         self._open = False
         atexit.unregister(self.close)
         with contextlib.suppress(ControlError):
-            request(socket_path(self._folder.path, "control"), Stop(), timeout=_PATIENCE)
+            request(socket_path(self._folder.path, "control"), requests.Stop(), timeout=_PATIENCE)
         self._listener.close()
         for trial in self._asked.values():
             trial.drop()
@@ -158,10 +164,6 @@ class AskedStudy:
     def _is_over(self) -> bool:
         """Whether no engine runs the study."""
         return self._folder.owner() is None
-
-    def _has_ended(self, trial: int) -> bool:
-        """Whether the end of this trial is stored."""
-        return self._folder.reader.some([trial])[0].state in ENDED
 
 
 class AskedTrial:
@@ -179,10 +181,13 @@ class AskedTrial:
         self.max_resource: int | None = about["max_resource"]
         self.is_stopped = False  # the study has ended it
 
+    def __repr__(self) -> str:
+        return f"AskedTrial(number={self.number}, config={self.config})"
+
     def report(self, metrics: Mapping[str, Any] | None = None, /, **values: Any) -> bool:
         """Report metrics of a step; whether to go on. If not, the trial has ended: ask again."""
         try:
-            send(self._lines, {"report": _numbers({**(metrics or {}), **values})})
+            bridge.send(self._lines, {"report": _numbers({**(metrics or {}), **values})})
             answer = json.loads(self._lines.readline() or "null")
         except OSError:
             answer = None
@@ -192,7 +197,7 @@ class AskedTrial:
     def end(self, message: Mapping[str, Any]) -> None:
         """Send the last message. Raises RuntimeError if nobody listens any more."""
         try:
-            send(self._lines, message)
+            bridge.send(self._lines, message)
         except OSError as error:
             raise RuntimeError(f"trial #{self.number} was ended meanwhile") from error
         finally:
@@ -212,6 +217,15 @@ def _wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(_POLL / 10)
 
 
-def _numbers(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Numbers of numpy and torch as Python's."""
-    return {name: v.item() if hasattr(v, "item") else v for name, v in metrics.items()}
+def _numbers(metrics: Mapping[str, Any]) -> dict[str, int | float]:
+    """Numbers of numpy and torch as Python's. Raises TypeError for anything else."""
+    return {name: _number(name, value) for name, value in metrics.items()}
+
+
+def _number(name: str, value: Any) -> int | float:
+    number = value.item() if hasattr(value, "item") else value
+    if not isinstance(number, int | float):
+        raise TypeError(
+            f"{name} is {value!r}: it must be a number, or tell that the trial has failed"
+        )
+    return number

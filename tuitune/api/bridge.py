@@ -33,14 +33,14 @@ def take(trial: Trial) -> Any:
         for line in lines:
             message = json.loads(line)
             if "failed" in message:
-                raise _FailedError(message["failed"])
+                raise Failed(message["failed"])
             if "done" in message:
                 return message["done"]
             _pass_on(trial, message["report"], lines)
     return _stop(study)
 
 
-class _FailedError(Exception):
+class Failed(Exception):  # noqa: N818 - the name stands in the error of the trial
     """The program has told that the trial failed."""
 
 

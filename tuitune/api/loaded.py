@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tuitune.cli.studies import StudyFolder
+from tuitune.messages.text import trial_count
 from tuitune.store.exported import metric_names, report_records, trial_records
 from tuitune.store.folder import find_study, trial_folder
 
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tuitune.core.options import Mode
-    from tuitune.store.reader import Report
-    from tuitune.store.rows import StudyState, TrialRow
+    from tuitune.store import reader, rows
 
 
 def load(study: str | os.PathLike[str], *, runs: str | os.PathLike[str] | None = None) -> Study:
@@ -59,13 +59,13 @@ class StoredTrial:
 
 @dataclass(frozen=True)
 class Study:
-    """A stored study. Each property reads it anew, so that a running study shows its progress."""
+    """A stored study. Each property reads it again, so that a running study shows its progress."""
 
     _folder: StudyFolder
 
     def __repr__(self) -> str:
         trials = len(self._folder.reader.trials())
-        return f"<study {self.name}: {self.state}, {trials} trials; {self.path}>"
+        return f"<study {self.name}: {self.state}, {trial_count(trials)}; {self.path}>"
 
     @property
     def name(self) -> str:
@@ -88,7 +88,7 @@ class Study:
         return self._folder.spec.objective.mode
 
     @property
-    def state(self) -> StudyState:
+    def state(self) -> rows.StudyState:
         """As `tuitune ls` has it."""
         return self._folder.state()
 
@@ -104,7 +104,7 @@ class Study:
         return None if found is None else self._trial(found)
 
     @property
-    def reports(self) -> Iterator[Report]:
+    def reports(self) -> Iterator[reader.Report]:
         """All reports, in the order in which they came; each has all its `metrics`."""
         return self._folder.reader.reports()
 
@@ -125,7 +125,7 @@ class Study:
         names = [p.name for p in self._folder.spec.space.parameters]
         return pd.DataFrame.from_records(trial_records(self._folder.reader.trials(), names))
 
-    def _trial(self, row: TrialRow) -> StoredTrial:
+    def _trial(self, row: rows.TrialRow) -> StoredTrial:
         space = self._folder.spec.space
         return StoredTrial(
             number=row.number,

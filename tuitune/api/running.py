@@ -1,7 +1,5 @@
 """Studies that a Python program begins: as their study file would, with the same engine and app."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import sys
@@ -11,16 +9,13 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypedDict, Unpack
 
 from tuitune.api.loaded import Study, runs_folder
-from tuitune.cli.launch import begin_engine
+from tuitune.cli import launch, run_request, studies
 from tuitune.cli.prepared import file_of, new_folder, prepare
 from tuitune.cli.run import print_facts
-from tuitune.cli.run_request import RunRequest
-from tuitune.cli.studies import StudyFolder
 from tuitune.core.options import Mode
 from tuitune.store.folder import newest_study
-from tuitune.studyfile import load
+from tuitune.studyfile import load, targets
 from tuitune.studyfile.document import written
-from tuitune.studyfile.targets import PICKLE
 
 Table = Mapping[str, Any]
 _POLL = 0.05  # s
@@ -92,7 +87,7 @@ def planned(
     head: dict[str, Any],
     tables: Mapping[str, Any],
 ) -> Plan:
-    """The study of these arguments, with the current folder as that of its trials."""
+    """The study of these arguments; its trials run in the current folder."""
     document: dict[str, Any] = {"study": {"name": name}, "trial": {"cwd": str(Path.cwd())}}
     for table in (*head, *tables):
         given = {**head.get(table, {}), **tables.get(table, {})}
@@ -103,8 +98,8 @@ def planned(
 def begin(
     plan: Plan,
     train: Callable[..., Any] | str,
-    prepared: Callable[[StudyFolder], object] = lambda _study: None,
-) -> StudyFolder:
+    prepared: Callable[[studies.StudyFolder], object] = lambda _study: None,
+) -> studies.StudyFolder:
     """The study with an engine, unless it is finished. train: a function, or a target.
 
     `prepared` is called with the study before an engine is started.
@@ -119,12 +114,14 @@ def begin(
     try:
         _write(plan, train, folder, is_new=before is None)
     except BaseException:
-        if before is None:  # it is no study yet
+        if before is None:  # it is not a study yet
             shutil.rmtree(folder)
             file_of(folder).unlink(missing_ok=True)
         raise
-    prepared(StudyFolder(folder))
-    return begin_engine(RunRequest(file_of(folder), plan.runs), StudyFolder(folder))
+    prepared(studies.StudyFolder(folder))
+    return launch.begin_engine(
+        run_request.RunRequest(file_of(folder), plan.runs), studies.StudyFolder(folder)
+    )
 
 
 def _write(plan: Plan, train: Callable[..., Any] | str, folder: Path, *, is_new: bool) -> None:
@@ -138,7 +135,7 @@ def _write(plan: Plan, train: Callable[..., Any] | str, folder: Path, *, is_new:
         prepare(folder, text, spec.objective.metric)
 
 
-def follow(study: StudyFolder, *, quiet: bool) -> None:
+def follow(study: studies.StudyFolder, *, quiet: bool) -> None:
     """Return when the study has ended, or on Ctrl-C, which ends nothing.
 
     Raises RuntimeError if its engine fails.
@@ -169,7 +166,7 @@ def _target(train: Callable[..., Any], folder: Path) -> str:
             return f"{os.path.relpath(file)}:{name}"
     import cloudpickle  # noqa: PLC0415 - only for functions without a file
 
-    path = folder / f"function{PICKLE}"
+    path = folder / f"function{targets.PICKLE}"
     path.write_bytes(cloudpickle.dumps(train))
     return f"{path}:train"
 

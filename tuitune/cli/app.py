@@ -13,19 +13,19 @@ import signal
 import sys
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuitune import ui
+import msgspec
+from msgspec.structs import asdict, replace
+
+from tuitune import control, studyfile, ui
+from tuitune.cli.arguments import Refusal
 from tuitune.cli.studies import StudyFolder, candidates, file_words, open_study
-from tuitune.control import ControlError
-from tuitune.store import owner
-from tuitune.store.errors import StoreError
+from tuitune.store import errors, owner
 from tuitune.store.folder import DATABASE
-from tuitune.studyfile import StudyFileError
-from tuitune.ui.state.options import ConfigurationError, OpenedStudy, Options, StudyList
+from tuitune.ui.state.options import ConfigurationError, OpenedStudy, Options, StudyList, Training
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,11 +35,10 @@ if TYPE_CHECKING:
 _ENDING_ALL = frozenset(("slurmstepd", "tini", "docker-init", "dumb-init", "catatonit"))
 _POLL = 0.2  # s
 _SIGNALLED = 128  # an app's status above it: the number of a signal
-PROBLEMS = (StudyFileError, StoreError, ControlError, ConfigurationError)
+PROBLEMS = (studyfile.StudyFileError, errors.StoreError, control.ControlError, ConfigurationError)
 
 
-@dataclass(frozen=True, slots=True)
-class AppOptions:
+class AppOptions(msgspec.Struct, frozen=True):
     """How the app is drawn, and whether it may change the study."""
 
     readonly: bool = False
@@ -58,8 +57,7 @@ def has_terminal() -> bool:
 
 def run_with_app(request: RunRequest, look: AppOptions) -> int:
     """Begin, continue or attach to the requested study, and show it; the exit status."""
-    from tuitune.cli.launch import PROBLEMS as NOT_BEGUN
-    from tuitune.cli.launch import begin_engine
+    from tuitune.cli.launch import PROBLEMS as NOT_BEGUN, begin_engine
 
     try:
         load = cache(partial(ui.load, **asdict(look)))
@@ -76,11 +74,9 @@ def run_with_app(request: RunRequest, look: AppOptions) -> int:
 def attach(text: str | None, runs: Path, look: AppOptions) -> int:
     """Show a study: the named one, the only one that runs, or the newest; the exit status."""
     if not has_terminal():
-        print("the app needs a terminal; `tuitune show STUDY` prints instead", file=sys.stderr)
-        return 2
+        raise Refusal("the app needs a terminal; `tuitune show STUDY` prints instead")
     if text is not None:
-        study = open_study(text, runs)
-        return 2 if study is None else _show_stored(study, look)
+        return _show_stored(open_study(text, runs), look)
     running, folders = candidates(runs)
     if len(running) > 1 or not folders:
         return choose(runs, look)
@@ -95,11 +91,13 @@ def show_in_browser(text: str | None, runs: Path, look: AppOptions, server: int)
     from tuitune.ipc.process_tree import die_with_parent
 
     die_with_parent(server)
-    study = open_study(text, runs)
-    code = 2 if study is None else _show_stored(study, look)
-    if code == 2:  # Textual may not have said that the app begins, or ends: else the page waits
-        end = b'{"type": "exit"}'
-        os.write(1, b"__GANGLION__\nM%s%s" % (len(end).to_bytes(4, "big"), end))
+    code = 2
+    try:
+        code = _show_stored(open_study(text, runs), look)
+    finally:
+        if code == 2:  # Textual may not have said that the app begins, or ends: the page waits
+            end = b'{"type": "exit"}'
+            os.write(1, b"__GANGLION__\nM%s%s" % (len(end).to_bytes(4, "big"), end))
     return code
 
 
@@ -129,7 +127,8 @@ def _stored(folder: Path) -> OpenedStudy:
 
 def _opened(folder: Path, file: Path, request: RunRequest | None = None) -> OpenedStudy:
     """request: what an engine that is started again runs; None: the study as it is."""
-    return OpenedStudy(folder, file_words(folder, file), partial(_restart, folder, file, request))
+    restart, train = partial(_restart, folder, file, request), partial(_train, folder)
+    return OpenedStudy(folder, file_words(folder, file), restart, train)
 
 
 def _show(study: OpenedStudy, options: Options) -> int:
@@ -163,8 +162,7 @@ def _restart(
     hold: bool = False,
 ) -> str:
     """Start an engine; the error message, empty if it has started. See `Restart`."""
-    from tuitune.cli.launch import PROBLEMS as NOT_BEGUN
-    from tuitune.cli.launch import begin_engine
+    from tuitune.cli.launch import PROBLEMS as NOT_BEGUN, begin_engine
     from tuitune.cli.run_request import RunRequest
 
     study = StudyFolder(folder)
@@ -175,6 +173,13 @@ def _restart(
     except NOT_BEGUN as error:
         return str(error)
     return ""
+
+
+def _train(folder: Path, trial: int, to: int) -> Training:
+    """See `TrainOn`."""
+    from tuitune.cli.training import train_in_background
+
+    return train_in_background(folder, trial, to)
 
 
 def _stored_settings(study: StudyFolder) -> list[str]:
@@ -258,7 +263,7 @@ def _stop(study: StudyFolder) -> None:
     from tuitune.control import request, socket_path
     from tuitune.control.requests import Stop
 
-    with suppress(ControlError):
+    with suppress(control.ControlError):
         request(socket_path(study.path, "control"), Stop(finish=False, now=False), timeout=10.0)
     _wait_for_end(study)
 

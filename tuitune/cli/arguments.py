@@ -1,21 +1,29 @@
 """Arguments that commands share: a study that may be left out, and trials."""
 
-from __future__ import annotations
-
 import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 _NEAR = 0.75  # least similarity of a name that is suggested
+_MOST_DIGITS = 18  # of a trial's number: the store keeps 64 bits
 
 study_argument = click.argument("study", required=False)
 trials_argument = click.argument("words", nargs=-1, metavar="[STUDY] TRIALS...")
 more_argument = click.argument("words", nargs=-1, metavar="[STUDY] [TRIALS]...")
+
+
+class Refusal(click.ClickException):
+    """What a command is not done for: its message is printed as it is, with exit status 2."""
+
+    exit_code = 2
+
+    def show(self, _file: object = None) -> None:
+        """Print it on stderr."""
+        print(self.message, file=sys.stderr)
 
 
 class TrialNumber(click.ParamType[int]):
@@ -34,8 +42,9 @@ class TrialNumber(click.ParamType[int]):
 
 
 def _number(text: str) -> int | None:
-    digits = text.removeprefix("#")
-    return int(digits) if digits.isascii() and digits.isdigit() else None
+    digits = text.removeprefix("#").lstrip("0") or text[-1:]
+    is_number = digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS
+    return int(digits) if is_number else None
 
 
 def study_and_trials(
@@ -46,12 +55,14 @@ def study_and_trials(
     A number is a trial, unless a study has that name. Raises UsageError.
     """
     study, rest = _apart(words, runs, is_more=bool(words) and _number(words[0]) is not None)
+    trials: list[int] = []
     for word in rest:
-        if _number(word) is None:
+        if (number := _number(word)) is None:
             raise click.UsageError(f"{word!r} is not the number of a trial, such as 7")
-    if required and not rest:
+        trials.append(number)
+    if required and not trials:
         raise click.UsageError("which trials? Give their numbers, such as 7 12")
-    return study, tuple(int(word.removeprefix("#")) for word in rest)
+    return study, tuple(trials)
 
 
 def study_and_values(words: Sequence[str], runs: Path) -> tuple[str | None, tuple[str, ...]]:
@@ -82,6 +93,18 @@ def _is_study(text: str, runs: Path) -> bool:
 class StudyOrCommand(click.Group):
     """A group whose command may be a study's name, which then is opened by `attach`."""
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a study that can't be read is a refusal."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            from tuitune.store.errors import StoreError  # noqa: PLC0415 - as in `_is_study`
+            from tuitune.studyfile import StudyFileError  # noqa: PLC0415
+
+            if isinstance(error, StoreError | StudyFileError):
+                raise Refusal(str(error)) from error
+            raise
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -96,12 +119,12 @@ class StudyOrCommand(click.Group):
         return super().resolve_command(ctx, args)
 
     def _hint(self, ctx: click.Context, name: str, runs: Path) -> str:
-        if Path(f"{name}.toml").is_file():
-            return f"`tuitune {name}.toml` runs that file"
         import difflib  # noqa: PLC0415 - few commands are mistyped
 
-        from tuitune.store.folder import all_studies  # noqa: PLC0415 - not for `--help`
+        from tuitune.store.folder import all_studies, is_file  # noqa: PLC0415 - not for `--help`
 
+        if is_file(Path(f"{name}.toml")):
+            return f"`tuitune {name}.toml` runs that file"
         studies = [folder.name for folder in all_studies(runs)]
         known = list(dict.fromkeys([*self.list_commands(ctx), *studies]))
         near = difflib.get_close_matches(name, known, n=3, cutoff=_NEAR)

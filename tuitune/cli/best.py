@@ -1,26 +1,18 @@
 """`best`: the configuration of a trial in a form to paste, and its checkpoint."""
 
-from __future__ import annotations
-
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from tuitune.cli.studies import open_study, short_path
-from tuitune.messages.configuration import configuration_text
+from tuitune.cli import studies
+from tuitune.messages import configuration
 from tuitune.messages.text import number, trial_name
 from tuitune.store.errors import StoreError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tuitune.cli.studies import StudyFolder
-    from tuitune.messages.configuration import ConfigurationForm
-    from tuitune.store.rows import TrialRow
+from tuitune.store.rows import TrialRow
 
 _WITH_COMMENTS = ("toml", "yaml", "python")
 
 
-def find_trial(study: StudyFolder, trial: int | None) -> TrialRow:
+def find_trial(study: studies.StudyFolder, trial: int | None) -> TrialRow:
     """This trial, or the best one. Raises StoreError, also if there is none."""
     rows = study.reader.trials()
     if trial is None:
@@ -39,7 +31,7 @@ def print_best(
     text: str | None,
     runs: Path,
     trial: int | None,
-    form: ConfigurationForm,
+    form: configuration.ConfigurationForm,
     *,
     only_checkpoint: bool,
 ) -> int:
@@ -47,20 +39,14 @@ def print_best(
 
     What else is known of it goes into comments, or to stderr where the form has none.
     """
-    study = open_study(text, runs)
-    if study is None:
-        return 2
-    try:
-        row = find_trial(study, trial)
-        checkpoint = study.checkpoint(row.number)
-    except StoreError as error:
-        print(error, file=sys.stderr)
-        return 2
+    study = studies.open_study(text, runs)
+    row = find_trial(study, trial)
+    checkpoint = study.checkpoint(row.number)
     if only_checkpoint:
         if checkpoint is None:
             print(f"{study.name}: {_no_checkpoint(row)}", file=sys.stderr)
             return 1
-        print(short_path(checkpoint))
+        print(studies.short_path(checkpoint))
         return 0
     out = sys.stdout if form in _WITH_COMMENTS else sys.stderr
     mark = "# " if form in _WITH_COMMENTS else ""
@@ -68,15 +54,15 @@ def print_best(
         print(f"{mark}{line}", file=out)
     flat = form == "flags"
     config = row.config if flat else study.spec.space.nested(row.config)
-    print(configuration_text(config, form))
+    print(configuration.configuration_text(config, form))
     return 0
 
 
-def _about(study: StudyFolder, row: TrialRow, checkpoint: Path | None) -> list[str]:
+def _about(study: studies.StudyFolder, row: TrialRow, checkpoint: Path | None) -> list[str]:
     metric = study.spec.objective.metric
     reached = f" at {study.spec.pruning.unit} {row.step}" if row.step else ""
     what = f"{study.name} {trial_name(row.number)} ({row.state.lower()})"
-    where = short_path(checkpoint) if checkpoint is not None else _no_checkpoint(row)
+    where = studies.short_path(checkpoint) if checkpoint is not None else _no_checkpoint(row)
     return [f"{what}: {metric} {number(row.value)}{reached}", f"checkpoint: {where}"]
 
 

@@ -1,61 +1,40 @@
 """`check`: mistakes of a study file, what a run of it would do, and warnings."""
 
-from __future__ import annotations
-
 import math
 import shlex
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
-from tuitune.cli.machine import gpu_lines, gpu_warnings
-from tuitune.cli.studies import StudyFolder
-from tuitune.core.placement.host import HostResources, most_at_once
-from tuitune.core.placement.snapshots import Snapshot
+from tuitune.cli import machine, nodes, studies
+from tuitune.cli.arguments import Refusal
+from tuitune.core.placement import host
 from tuitune.core.pruning.registry import pruner_kind
 from tuitune.core.search.proposal import Proposal
 from tuitune.core.search.registry import make_searcher, searcher_kind
-from tuitune.core.space import SHARE_DRAWS, Choice, SearchSpace, likely_of, spell
+from tuitune.core.space import SHARE_DRAWS, Choice, Parameter, SearchSpace, likely_of, spell
+from tuitune.core.spec import StudySpec
 from tuitune.devices.host import host_room
-from tuitune.engine.learning import KEY, Learned, kept, learn
-from tuitune.engine.loggers import check_logs
-from tuitune.engine.settings import (
-    CannotRunError,
-    check_machine,
-    check_program,
-    interpreter_of,
-    look_for,
-    no_notifier,
-    wants_gpus,
-)
+from tuitune.engine import learning, loggers, settings
 from tuitune.executors.local.interpreter import Interpreter
+from tuitune.messages import configuration, parameters, reasons
 from tuitune.messages.command import CHECKPOINT
-from tuitune.messages.configuration import configuration_toml
-from tuitune.messages.parameters import condition, domain
-from tuitune.messages.reasons import too_few
-from tuitune.messages.text import duration, table, trial_name
-from tuitune.store.errors import StoreError
+from tuitune.messages.text import duration, table, trial_count, trial_name
 from tuitune.store.folder import check_place, newest_study
-from tuitune.studyfile import StudyFileError, load_whole
+from tuitune.studyfile import load_whole
 from tuitune.studyfile.changes import changes
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
-
-    from tuitune.core.space import Parameter
-    from tuitune.core.spec import StudySpec
 
 _FOR_RUNGS = ("reduction", "style", "brackets")  # of [pruning]
 
 
 def _warnings(
-    spec: StudySpec, document: Mapping[str, Mapping[str, object]], begun: StudyFolder | None
+    spec: StudySpec, document: Mapping[str, Mapping[str, object]], begun: studies.StudyFolder | None
 ) -> list[str]:
     """document: the study file's tables; begun: the newest study that it has begun."""
     found = [*_switched_off(spec, document), *_commands_at_max(spec), *_saves(spec)]
-    found += filter(None, [no_notifier(spec)])
-    if wants_gpus(spec):
-        found += gpu_warnings(spec)
+    found += filter(None, [settings.no_notifier(spec)])
+    if settings.wants_gpus(spec):
+        found += machine.gpu_warnings(spec)
     if begun is not None:
         found += [*_seen_repeats(spec, begun), *_short_leave(spec, begun)]
     return found
@@ -87,7 +66,7 @@ def _has_number(command: Iterable[str | tuple[str, ...]], number: int) -> bool:
 
 
 def _words_of(command: Iterable[str | tuple[str, ...]]) -> Iterator[str]:
-    """All of its words, those of its groups too."""
+    """All words of a command, those of its groups too."""
     for part in command:
         yield from (part,) if isinstance(part, str) else part
 
@@ -119,7 +98,7 @@ def _saves(spec: StudySpec) -> Iterator[str]:
         )
 
 
-def _seen_repeats(spec: StudySpec, begun: StudyFolder) -> Iterator[str]:
+def _seen_repeats(spec: StudySpec, begun: studies.StudyFolder) -> Iterator[str]:
     """Only for patterns: a script that reports by itself repeats a step on purpose."""
     if spec.pruning.resource is None or not spec.trial.metrics:
         return
@@ -136,7 +115,7 @@ def _seen_repeats(spec: StudySpec, begun: StudyFolder) -> Iterator[str]:
     )
 
 
-def _short_leave(spec: StudySpec, begun: StudyFolder) -> Iterator[str]:
+def _short_leave(spec: StudySpec, begun: studies.StudyFolder) -> Iterator[str]:
     given, slowest = spec.trial.leave_within, begun.reader.longest_pause()
     if given is None or slowest is None or given >= slowest:
         return
@@ -150,39 +129,50 @@ def _short_leave(spec: StudySpec, begun: StudyFolder) -> Iterator[str]:
 
 
 def _longer(seconds: float) -> str:
-    """One and a half times as long, in whole minutes or seconds."""
+    """A duration one and a half times as long, in whole minutes or seconds."""
     ample = 1.5 * seconds
     return f"{-(-ample // 60):.0f}m" if ample > 60 else f"{-(-ample // 1):.0f}s"
 
 
-def check_file(file: Path, overrides: tuple[str, ...], runs: Path) -> int:
-    """The exit status: 0, or 2 with every mistake on stderr, as a run would be refused."""
+def check_file(file: Path, overrides: tuple[str, ...], runs: Path, on: str | None = None) -> int:
+    """The exit status: 0, or 2 with every mistake on stderr, as a run would be refused.
+
+    on: the cluster whose nodes are to run the trials.
+    """
     try:
         spec, document = load_whole(file, overrides=overrides)
-        room, seen = host_room(), look_for(spec)
-        check_machine(spec, room, seen)
-        check_program(spec)
-        check_logs(spec)
-        python = interpreter_of(spec)
-        begun, warnings = _begun(spec, runs)
-        learned, more = _learned(spec, begun)
-        warnings += more + _warnings(spec, document, begun)
-    except (StudyFileError, CannotRunError, StoreError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    print(_words(spec, learned, room, seen, python))
+        devices, warnings = _devices(spec) if on is None else nodes.node_lines(on, spec, runs)
+        loggers.check_logs(spec)
+        python = settings.interpreter_of(spec)
+        begun, more = _begun(spec, runs)
+        learned, others = _learned(spec, begun)
+        warnings += [*more, *others, *_warnings(spec, document, begun)]
+    except settings.CannotRunError as error:
+        raise Refusal(str(error)) from error
+    print(_words(spec, learned, devices, python))
     for warning in warnings:
         print(f"{spec.file}: warning: {warning}", file=sys.stderr)
     return 0
 
 
-def _begun(spec: StudySpec, runs: Path) -> tuple[StudyFolder | None, list[str]]:
+def _devices(spec: StudySpec) -> tuple[list[str], list[str]]:
+    """What a run would use of this machine, and no warning. Raises CannotRunError."""
+    room, seen = host_room(), settings.look_for(spec)
+    settings.check_machine(spec, room, seen)
+    settings.check_program(spec)
+    need = host.HostResources(spec.trial.cpus, spec.trial.memory or 0)
+    at_once = host.most_at_once(room, need, spec.search.concurrency)
+    cpus = f"devices: {room.cpus:g} CPU slots, {need.cpus:g} a trial, {at_once} at once"
+    return [cpus, *machine.gpu_lines(spec, seen)], []
+
+
+def _begun(spec: StudySpec, runs: Path) -> tuple[studies.StudyFolder | None, list[str]]:
     """The study that a run of this file would continue, and a warning if it can't."""
     folder = newest_study(runs, spec.name)
     if folder is None:
         check_place(runs)
         return None, []
-    study = StudyFolder(folder)
+    study = studies.StudyFolder(folder)
     _, refused = changes(study.spec, spec)
     if not refused or not study.reader.trials():
         return study, []
@@ -191,27 +181,29 @@ def _begun(spec: StudySpec, runs: Path) -> tuple[StudyFolder | None, list[str]]:
     return None, [words + differences]
 
 
-def _learned(spec: StudySpec, begun: StudyFolder | None) -> tuple[Learned, list[str]]:
+def _learned(
+    spec: StudySpec, begun: studies.StudyFolder | None
+) -> tuple[learning.Learned, list[str]]:
     """What the study learns from, and warnings. A study that has begun keeps what it learned."""
-    count = None if begun is None else kept(begun.reader.get(KEY))
+    count = None if begun is None else learning.kept(begun.reader.get(learning.KEY))
     if begun is None or not begun.reader.trials():
-        return learn(spec), []
+        return learning.learn(spec), []
     if count is None:
-        return (Learned((), ()) if spec.search.learn_from == "auto" else learn(spec)), []
-    words = f"{count} trials of earlier studies, kept in {begun.name} since it began"
+        return (
+            learning.Learned((), ()) if spec.search.learn_from == "auto" else learning.learn(spec)
+        ), []
+    words = f"{trial_count(count)} of earlier studies, kept in {begun.name} since it began"
     warnings = []
     try:
-        learn(spec)
-    except CannotRunError as error:
+        learning.learn(spec)
+    except settings.CannotRunError as error:
         warnings.append(f"{str(error).removeprefix(f'{spec.file}: ')}; what was learned is kept")
-    return Learned((), (words,)), warnings
+    return learning.Learned((), (words,)), warnings
 
 
 def _words(
-    spec: StudySpec, learned: Learned, machine: HostResources, seen: Snapshot, python: Interpreter
+    spec: StudySpec, learned: learning.Learned, devices: list[str], python: Interpreter
 ) -> str:
-    need = HostResources(spec.trial.cpus, spec.trial.memory or 0)
-    at_once = most_at_once(machine, need, spec.search.concurrency)
     space = spec.space
     size = "infinite" if space.size is None else f"{space.size} configurations"
     kind = searcher_kind(spec.search)
@@ -228,12 +220,11 @@ def _words(
         "",
         f"space: {size}",
         *_constraint_lines(spec),
-        f"search: {spec.search.trials} trials by {spec.search.method}, {judged}",
+        f"search: {trial_count(spec.search.trials)} by {spec.search.method}, {judged}",
         *_early_end(spec),
-        *filter(None, [too_few(pruning, spec.search.trials, "")]),
+        *filter(None, [reasons.too_few(pruning, spec.search.trials, "")]),
         *(f"learns from {words}" for words in learned.words),
-        f"devices: {machine.cpus:g} CPU slots, {need.cpus:g} a trial, {at_once} at once",
-        *gpu_lines(spec, seen),
+        *devices,
         *([f"logs to: {', '.join(spec.log.to)}"] if spec.log.to else ()),
         *([f"notifies by: {shlex.join(spec.notify.command)}"] if spec.notify.command else ()),
         *([f"python: {python.version}, {python.path}"] if spec.trial.python else []),
@@ -241,7 +232,9 @@ def _words(
         "one sample:",
     ]
     proposal = make_searcher(space, spec.search).propose(0, set())
-    sample = configuration_toml(proposal.config) if isinstance(proposal, Proposal) else ""
+    sample = (
+        configuration.configuration_toml(proposal.config) if isinstance(proposal, Proposal) else ""
+    )
     lines += [f"  {line}" for line in sample.splitlines()]
     lines += [f"  # {p.name}: sampled by {p.target}" for p in space.sampled]
     return "\n".join(lines)
@@ -280,4 +273,4 @@ def _parameter_cells(parameter: Parameter) -> list[str]:
     if isinstance(parameter, Choice):
         likely = " or ".join(map(spell, likely_of(parameter)))
     expected = f"likely {likely}" if likely else ""
-    return [parameter.name, domain(parameter), expected, condition(parameter)]
+    return [parameter.name, parameters.domain(parameter), expected, parameters.condition(parameter)]

@@ -1,7 +1,5 @@
 """Standard output and error that never block the study."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import fcntl
@@ -13,12 +11,10 @@ import sys
 import termios
 import threading
 import time
-from typing import TYPE_CHECKING, TextIO, cast
+from collections.abc import Callable
+from typing import TextIO, cast
 
 from tuitune.messages.as_json import as_json, is_utf8
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 MOST = 256 * 1024 * 1024  # bytes kept for a slow reader; further lines are dropped and counted
 _CHUNK = 4096  # bytes of one write: small, so that a slow reader's progress is seen

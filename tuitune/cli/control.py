@@ -1,40 +1,24 @@
 """The commands that ask a running engine for something."""
 
-from __future__ import annotations
-
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
+from tuitune.cli.arguments import Refusal
 from tuitune.cli.studies import StudyFolder, open_study
-from tuitune.control import ControlError, request, socket_path
-from tuitune.control.requests import (
-    Add,
-    Kill,
-    Pause,
-    Resume,
-    Retry,
-    Set,
-    Stop,
-    apart,
-    cleared_words,
-)
+from tuitune.control import ControlError, request, requests, socket_path
 from tuitune.messages.states import leaving
 from tuitune.messages.text import configuration_words, duration, trial_name, trial_names
 from tuitune.store import owner
 from tuitune.studyfile.document import parsed
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from tuitune.control.requests import Request
-
-_ACTS: dict[str, type[Kill | Pause | Resume | Retry]] = {
-    "kill": Kill,
-    "pause": Pause,
-    "resume": Resume,
-    "retry": Retry,
+_ACTS: dict[str, type[requests.Kill | requests.Pause | requests.Resume | requests.Retry]] = {
+    "kill": requests.Kill,
+    "pause": requests.Pause,
+    "resume": requests.Resume,
+    "retry": requests.Retry,
 }
 _LAUNCHING = {
     "pause": "no new trial is launched; running trials continue",
@@ -45,9 +29,7 @@ _DOING = {"kill": "killing", "pause": "pausing", "resume": "resuming", "retry": 
 
 def stop_study(study: str | None, runs: Path, *, finish: bool, now: bool) -> int:
     """Ask the engine to stop; the exit status. finish: trials run to their end; now: killed."""
-    found, answer = _ask(study, runs, Stop(finish, now))
-    if found is None:
-        return 2
+    found, answer = _ask(study, runs, requests.Stop(finish, now))
     running = answer["running"]
     s = "" if running == 1 else "s"
     if not running:
@@ -69,8 +51,6 @@ def stop_study(study: str | None, runs: Path, *, finish: bool, now: bool) -> int
 def act_on_trials(study: str | None, runs: Path, act: str, trials: Sequence[int]) -> int:
     """Kill, pause, resume or retry trials; without trials pause or resume launching."""
     found, answer = _ask(study, runs, _ACTS[act](tuple(trials)))
-    if found is None:
-        return 2
     if not trials:
         print(f"{found.name}: {_LAUNCHING[act]}")
     if answer["done"]:
@@ -86,12 +66,9 @@ def add_trial(study: str | None, runs: Path, values: Sequence[str], like: int | 
     for text in values:
         path, value = parsed(text)
         if not path:
-            print(f"{text}: write a parameter and its value, as lr=0.01", file=sys.stderr)
-            return 2
+            raise Refusal(f"{text}: write a parameter and its value, as lr=0.01")
         config[".".join(path)] = value
-    found, answer = _ask(study, runs, Add(config, like))
-    if found is None:
-        return 2
+    found, answer = _ask(study, runs, requests.Add(config, like))
     shown = configuration_words(answer["config"])
     print(f"{found.name}: added {trial_name(answer['trial'])}: {shown}")
     return 0
@@ -103,14 +80,10 @@ def set_settings(study: str | None, runs: Path, overrides: Sequence[str]) -> int
     GPUs that were set aside are used again whether or not the study runs.
     """
     found = open_study(study, runs)
-    if found is None:
-        return 2
-    cleared, others = apart(overrides)
+    cleared, others = requests.apart(overrides)
     if cleared and not others and found.owner() is None:
         return _clear_gpus(found.name, cleared)
-    answer = _ask_engine(found, Set(tuple(overrides)))
-    if answer is None:
-        return 2
+    answer = _ask_engine(found, requests.Set(tuple(overrides)))
     for words in answer["changed"] or ["nothing has changed"]:
         print(f"{found.name}: {words}")
     return 0
@@ -124,24 +97,22 @@ def _clear_gpus(name: str, cleared: Sequence[str]) -> int:
         quarantine = Quarantine(lock_folder(os.environ))
         for which in cleared:
             numbers = [aside.number for aside in quarantine.clear(which)]
-            print(f"{name}: {cleared_words(which, numbers)}")
+            print(f"{name}: {requests.cleared_words(which, numbers)}")
     except (LocksError, OSError) as error:
-        print(f"{name}: {error}", file=sys.stderr)
-        return 2
+        raise Refusal(f"{name}: {error}") from error
     return 0
 
 
 def _ask(
-    text: str | None, runs: Path, message: Request
-) -> tuple[StudyFolder | None, dict[str, Any]]:
-    """The study and its engine's answer; None, with a message on stderr, if there is none."""
+    text: str | None, runs: Path, message: requests.Request
+) -> tuple[StudyFolder, dict[str, Any]]:
+    """The study and its engine's answer. Raises Refusal if there is none."""
     study = open_study(text, runs)
-    answer = None if study is None else _ask_engine(study, message)
-    return (None, {}) if answer is None else (study, answer)
+    return study, _ask_engine(study, message)
 
 
-def _ask_engine(study: StudyFolder, message: Request) -> dict[str, Any] | None:
-    """Its engine's answer; None, with a message on stderr, if there is none."""
+def _ask_engine(study: StudyFolder, message: requests.Request) -> dict[str, Any]:
+    """Its engine's answer. Raises Refusal if there is none."""
     try:
         socket = socket_path(study.path, "control")
         answer = request(socket, message, timeout=10.0)
@@ -149,11 +120,9 @@ def _ask_engine(study: StudyFolder, message: Request) -> dict[str, Any] | None:
         words = owner.out_of_reach(study.path) or str(error)
         if study.owner() is None:
             words = _without_engine(study)
-        print(f"{study.name}: {words}", file=sys.stderr)
-        return None
+        raise Refusal(f"{study.name}: {words}") from error
     if "error" in answer:
-        print(f"{study.name}: {answer['error']}", file=sys.stderr)
-        return None
+        raise Refusal(f"{study.name}: {answer['error']}")
     return answer
 
 

@@ -3,8 +3,6 @@
 Imports the standard library only, since it runs before everything else.
 """
 
-from __future__ import annotations
-
 import signal
 
 # SIGUSR1 is what SLURM is often told to send before a job's time is up

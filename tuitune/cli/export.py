@@ -1,27 +1,17 @@
 """`export`: tables of a study as text, and the study in other tools."""
 
-from __future__ import annotations
-
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
-from tuitune.cli.studies import open_study
+from tuitune.cli import studies
+from tuitune.cli.arguments import Refusal
 from tuitune.core.search.importance import LEAST
 from tuitune.messages.as_json import is_utf8
 from tuitune.store.errors import StoreError
-from tuitune.store.exported import (
-    exported,
-    exported_importance,
-    write_reports,
-)
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tuitune.cli.studies import StudyFolder
-    from tuitune.store.exported import ExportedTable, Form
+from tuitune.store.exported import ExportedTable, Form, exported, exported_importance, write_reports
 
 _FORMS: tuple[Form, ...] = ("csv", "json")
 _REPORT = "html"
@@ -34,43 +24,36 @@ def export_study(
 
     out: a file, empty for standard output; or a place of the tool, empty for its default.
     """
-    study = open_study(text, runs)
-    if study is None:
-        return 2
+    study = studies.open_study(text, runs)
     form = next((form for form in _FORMS if form == to), None)
     if form is not None:
         return _write_table(study, what or "trials", form, Path(out) if out else None)
     if to == _REPORT and what is None:
         return _write_report(study, Path(out or f"{study.name}.html"))
     if what is not None:
-        print(f"--what {what}: only for --to csv and --to json; leave it out", file=sys.stderr)
-        return 2
+        raise Refusal(f"--what {what}: only for --to csv and --to json; leave it out")
     return _write_to_tool(study, to, out)
 
 
-def _write_table(study: StudyFolder, what: ExportedTable, form: Form, out: Path | None) -> int:
+def _write_table(
+    study: studies.StudyFolder, what: ExportedTable, form: Form, out: Path | None
+) -> int:
     ascii_only = out is None and not is_utf8(sys.stdout.encoding)
+    write = _table(study, what, form, ascii_only=ascii_only)
+    if out is None:
+        write(sys.stdout)
+        sys.stdout.flush()
+        return 0
     try:
-        write = _table(study, what, form, ascii_only=ascii_only)
-        if out is None:
-            write(sys.stdout)
-            sys.stdout.flush()
-        else:
-            with out.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-                write(file)
-    except StoreError as error:
-        print(error, file=sys.stderr)
-        return 2
+        with out.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            write(file)
     except OSError as error:
-        if out is None:
-            raise  # handled where the command ends
-        print(f"{out}: can't be written: {error.strerror}", file=sys.stderr)
-        return 2
+        raise Refusal(f"{out}: can't be written: {error.strerror}") from error
     return 0
 
 
 def _table(
-    study: StudyFolder, what: ExportedTable, form: Form, *, ascii_only: bool
+    study: studies.StudyFolder, what: ExportedTable, form: Form, *, ascii_only: bool
 ) -> Callable[[TextIO], object]:
     """What writes the table. Raises StoreError, also where there is no importance yet."""
     if what == "reports":
@@ -88,7 +71,7 @@ def _table(
     return lambda out: out.write(text)
 
 
-def _write_report(study: StudyFolder, out: Path) -> int:
+def _write_report(study: studies.StudyFolder, out: Path) -> int:
     # A table needs none of this.
     from tuitune.exporters.destination import DestinationError  # noqa: PLC0415
     from tuitune.exporters.report.html import Told, html_report  # noqa: PLC0415
@@ -106,17 +89,15 @@ def _write_report(study: StudyFolder, out: Path) -> int:
             row.state(running=engine is not None),
         )
         out.write_text(html_report(told, study.reader.reports()), encoding="utf-8")
-    except (DestinationError, StoreError) as error:
-        print(error, file=sys.stderr)
-        return 2
+    except DestinationError as error:
+        raise Refusal(str(error)) from error
     except OSError as error:
-        print(f"{out}: can't be written: {error.strerror}", file=sys.stderr)
-        return 2
+        raise Refusal(f"{out}: can't be written: {error.strerror}") from error
     print(f"{study.name}: written to {out}")
     return 0
 
 
-def _write_to_tool(study: StudyFolder, name: str, where: str) -> int:
+def _write_to_tool(study: studies.StudyFolder, name: str, where: str) -> int:
     # A table needs none of this.
     from tuitune.exporters.destination import DestinationError  # noqa: PLC0415
     from tuitune.exporters.feeding import feeding  # noqa: PLC0415
@@ -127,9 +108,8 @@ def _write_to_tool(study: StudyFolder, name: str, where: str) -> int:
         place = place_of(name, where, study.path, Path.cwd())
         with feeding(study.path, place) as feed:
             feed.all(lambda left: print(f"{study.name}: {left} facts are left", file=sys.stderr))
-    except (DestinationError, StoreError) as error:
-        print(error, file=sys.stderr)
-        return 2
+    except DestinationError as error:
+        raise Refusal(str(error)) from error
     except KeyboardInterrupt:
         print("interrupted; the same command goes on", file=sys.stderr)
         return 130

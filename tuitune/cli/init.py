@@ -1,18 +1,13 @@
 """`init`: a first study file, drafted from a script that is read and never run."""
 
-from __future__ import annotations
-
 import shlex
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
 
 from tuitune.drafts.script import DraftError
 from tuitune.drafts.writing import draft
 from tuitune.studyfile.fill_ins import FILL_IN
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 
 def write_draft(script: Path, arguments: Sequence[str] = ()) -> int:

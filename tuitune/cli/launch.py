@@ -1,7 +1,5 @@
 """Start of an engine that outlives its terminal and its login session."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil
@@ -9,27 +7,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
-from tuitune.cli import early_signals
-from tuitune.cli.run_request import RefusedError, resolve
-from tuitune.cli.startup_pipe import Failed, Listening, StartupReader
-from tuitune.cli.studies import StudyFolder
+from tuitune.cli import early_signals, run_request, startup_pipe, studies
 from tuitune.engine.settings import CannotRunError
-from tuitune.store import owner
-from tuitune.store.errors import StoreError
+from tuitune.store import errors, owner
 from tuitune.store.folder import DATABASE, DOCUMENT, LOG, remove_bare
 from tuitune.store.reader import Reader
 from tuitune.studyfile import StudyFileError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from tuitune.cli.run_request import RunRequest
-    from tuitune.cli.startup_pipe import StartupTimeouts
 
 _ASK = (
     "busctl",
@@ -95,19 +83,19 @@ class StartError(Exception):
     """No engine could begin; str() is a message or the training code's traceback."""
 
 
-PROBLEMS = (StartError, RefusedError, CannotRunError, StudyFileError, StoreError)
+PROBLEMS = (StartError, run_request.RefusedError, CannotRunError, StudyFileError, errors.StoreError)
 
 
 def begin_engine(
-    request: RunRequest,
-    study: StudyFolder | None = None,
+    request: run_request.RunRequest,
+    study: studies.StudyFolder | None = None,
     meanwhile: Callable[[], object] = lambda: None,
-) -> StudyFolder:
+) -> studies.StudyFolder:
     """The requested study, with an engine unless it is finished.
 
     `meanwhile` is called while the engine starts. Raises PROBLEMS; later ones are in the store.
     """
-    resolution = resolve(request, study)
+    resolution = run_request.resolve(request, study)
     folder = resolution.study.path
     if resolution.does == "run":
         try:
@@ -115,7 +103,7 @@ def begin_engine(
         except BaseException:
             remove_unbegun(folder)
             raise
-    return StudyFolder(folder)  # opened again: the engine may have changed its study file
+    return studies.StudyFolder(folder)  # opened again: the engine may have changed its study file
 
 
 def remove_unbegun(folder: Path) -> bool:
@@ -125,11 +113,11 @@ def remove_unbegun(folder: Path) -> bool:
     """
     try:
         held = owner.claim(folder)
-    except StoreError:
+    except errors.StoreError:
         return False
     try:
         return not _has_facts(folder) and remove_bare(folder)
-    except (OSError, StoreError):
+    except (OSError, errors.StoreError):
         return False
     finally:
         held.release()
@@ -146,7 +134,7 @@ def _has_facts(folder: Path) -> bool:
         reader.close()
 
 
-def _start(request: RunRequest, folder: Path, meanwhile: Callable[[], object]) -> None:
+def _start(request: run_request.RunRequest, folder: Path, meanwhile: Callable[[], object]) -> None:
     """Raises StartError, and what `meanwhile` raises; the engine is ended first."""
     place = scope()
     if place.words:
@@ -157,7 +145,7 @@ def _start(request: RunRequest, folder: Path, meanwhile: Callable[[], object]) -
     finally:
         os.close(theirs)
     try:
-        with contextlib.closing(StartupReader(ours)) as startup:
+        with contextlib.closing(startup_pipe.StartupReader(ours)) as startup:
             meanwhile()
             _wait_for_start(startup, folder, request.timeouts)
     except BaseException:
@@ -167,7 +155,7 @@ def _start(request: RunRequest, folder: Path, meanwhile: Callable[[], object]) -
 
 
 def _spawn(
-    request: RunRequest, folder: Path, startup: int, prefix: tuple[str, ...]
+    request: run_request.RunRequest, folder: Path, startup: int, prefix: tuple[str, ...]
 ) -> subprocess.Popen[bytes]:
     words = [sys.executable, "-m", "tuitune", "engine", str(request.file.absolute())]
     words += ["--folder", str(folder)]
@@ -177,6 +165,7 @@ def _spawn(
     words += ["--hold"] if request.hold else []
     words += ["--executor", request.executor] if request.executor else []
     words += ["--on", request.on] if request.on else []
+    words += ["--storage", request.storage] if request.storage else []
     with (folder / LOG).open("ab") as log, _signals_blocked():
         return subprocess.Popen(
             [*prefix, *words],
@@ -198,7 +187,9 @@ def _signals_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _wait_for_start(startup: StartupReader, folder: Path, timeouts: StartupTimeouts) -> None:
+def _wait_for_start(
+    startup: startup_pipe.StartupReader, folder: Path, timeouts: startup_pipe.StartupTimeouts
+) -> None:
     """Raises StartError."""
     seconds = timeouts.listening
     try:
@@ -207,16 +198,18 @@ def _wait_for_start(startup: StartupReader, folder: Path, timeouts: StartupTimeo
         raise StartError(f"{folder}: its engine has not answered within {seconds:g} s") from None
     if message is None:
         raise StartError(f"{folder}: its engine failed to start:\n{_tail(folder)}")
-    if isinstance(message, Listening):
+    if isinstance(message, startup_pipe.Listening):
         try:
             message = startup.wait(timeouts.early_failure)
         except TimeoutError:
             return
-    if isinstance(message, Failed) and not (message.held and another_runs(folder, timeouts)):
+    if isinstance(message, startup_pipe.Failed) and not (
+        message.held and another_runs(folder, timeouts)
+    ):
         raise StartError(message.error)
 
 
-def another_runs(folder: Path, timeouts: StartupTimeouts) -> bool:
+def another_runs(folder: Path, timeouts: startup_pipe.StartupTimeouts) -> bool:
     """Whether another engine, started at the same moment, runs this study. Waits for its name."""
     end = time.monotonic() + timeouts.taking
     while time.monotonic() < end:

@@ -1,32 +1,26 @@
 """`ls` and `rm`: the list of all studies, and the deletion of one."""
 
-from __future__ import annotations
-
+import contextlib
 import sys
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from tuitune.cli.output import Column, output, table
-from tuitune.cli.studies import short_path
-from tuitune.messages.text import duration, plain
+from tuitune.cli.studies import StudyFolder, short_path
+from tuitune.messages.text import duration, plain, trial_count
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import check_deletable, delete_study, find_study
-from tuitune.ui.render.lines import line
+from tuitune.ui.render import lines
 from tuitune.ui.state.studies import (
     STATE_ROLES,
+    Entry,
     Studies,
     best_words,
     changed_words,
     progress_words,
     study_entry,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
-
-    from tuitune.ui.render.lines import Span
-    from tuitune.ui.state.studies import Entry
 
 _NONE_YET = "No studies yet. `tuitune STUDY.toml` runs one; `tuitune init SCRIPT` drafts one."
 
@@ -39,7 +33,7 @@ def list_studies(runs: Path) -> int:
     studies.close()
     to = output()
     if not entries:
-        to.print(line(_NONE_YET))
+        to.print(lines.line(_NONE_YET))
         return 0
     to.print(*table(_columns(entries), to.width)[0])
     return 0
@@ -50,29 +44,34 @@ def remove_study(text: str, runs: Path, *, yes: bool) -> int:
 
     yes: without asking for its name.
     """
-    try:
-        folder = find_study(text, runs)
-        if not yes and not _is_confirmed(folder):
-            return 2
-        delete_study(folder)
-    except StoreError as error:
-        print(error, file=sys.stderr)
+    folder = find_study(text, runs)
+    if not yes and not _is_confirmed(folder):
         return 2
+    storages = _storages(folder)
+    delete_study(folder)
     print(f"{folder.name}: deleted {short_path(folder)}")
+    for place in storages:
+        print(f"{folder.name}: its checkpoints and logs in {place} are kept; delete them there")
     return 0
+
+
+def _storages(folder: Path) -> list[str]:
+    """Of a study that can't be read, which may be deleted too, they are not known."""
+    with contextlib.suppress(StoreError):
+        return StudyFolder(folder).storages
+    return []
 
 
 def _is_confirmed(folder: Path) -> bool:
     """Whether the user types the study's name; refuses a study that can't be deleted first."""
     check_deletable(folder)
     if not sys.stdin.isatty():
-        print(f"{folder.name}: nobody can be asked here; --yes deletes it", file=sys.stderr)
+        print(f"{folder.name}: there is no terminal to ask on; --yes deletes it", file=sys.stderr)
         return False
     entry = study_entry(folder)
-    trials = "1 trial" if entry.trials == 1 else f"{entry.trials} trials"
-    what = entry.problem or f"{entry.state}, {trials}"
+    what = entry.problem or f"{entry.state}, {trial_count(entry.trials)}"
     where = f"{short_path(folder)} with its checkpoints and logs"
-    output().print(line(f"{folder.name}: {plain(what)}; {where}"))
+    output().print(lines.line(f"{folder.name}: {plain(what)}; {where}"))
     try:
         typed = input(f"type {folder.name} to delete it: ")
     except (EOFError, KeyboardInterrupt):
@@ -104,5 +103,5 @@ def _columns(entries: Sequence[Entry]) -> list[Column]:
     ]
 
 
-def _cells(texts: Iterable[str], role: str) -> list[Span]:
+def _cells(texts: Iterable[str], role: str) -> list[lines.Span]:
     return [(text, role) for text in texts]

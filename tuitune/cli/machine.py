@@ -1,54 +1,41 @@
 """`doctor`, and the GPU lines of `check`."""
 
-from __future__ import annotations
-
 import os
 import pwd
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from tuitune.core.placement.visibility import allowed
+from tuitune.core.placement import snapshots, visibility
 from tuitune.core.sizes import gib, size
+from tuitune.core.spec import StudySpec
+from tuitune.devices import host, parking, quarantine, rocm, watchdog
 from tuitune.devices.doctor import Finding, findings, one
-from tuitune.devices.host import host_room, make_state
-from tuitune.devices.parking import parking_words
-from tuitune.devices.quarantine import listed_here
-from tuitune.devices.rocm import LIMITS
-from tuitune.devices.watchdog import look
-from tuitune.engine.leases import allowed_now
-from tuitune.engine.settings import pause_warning, settings_of
-from tuitune.messages.reasons import reason_words
-from tuitune.messages.text import allowance, plain
+from tuitune.engine import leases, settings
+from tuitune.messages import reasons, text
 from tuitune.store.schema import is_network
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tuitune.core.placement.snapshots import GpuSample, Snapshot
-    from tuitune.core.spec import StudySpec
 
 _LEFT_OUT = "left out by CUDA_VISIBLE_DEVICES or [devices] allow"
 
 
-def gpu_lines(spec: StudySpec, seen: Snapshot) -> list[str]:
+def gpu_lines(spec: StudySpec, seen: snapshots.Snapshot) -> list[str]:
     """How a run of this study would use each GPU; one line if there are none."""
     if spec.trial.gpus == 0:
         return ["GPUs: none asked for"]
     if seen.problem:
         return [f"GPUs: none ({seen.problem}); trials run on the CPUs"]
-    ours = allowed(seen.devices, os.environ, spec.devices.allow)
+    ours = visibility.allowed(seen.devices, os.environ, spec.devices.allow)
     gpus = spec.trial.gpus or 1.0
     each = "auto, as many on each as measured" if gpus == "auto" else f"{gpus:g} a trial"
     free = f", {spec.devices.leave_free} left to others" if spec.devices.leave_free else ""
-    now = allowance(allowed_now(settings_of(spec), time.time()))
+    now = text.allowance(leases.allowed_now(settings.settings_of(spec), time.time()))
     free += f", {now}" if now else ""
     head = f"{each}{free}" if ours else "none that this study may use; trials run on the CPUs"
-    states = make_state(spec.devices).look(ours, seen, (), time.time())
-    words = {gpu.uuid: reason_words(gpu.obstacle) or "would be used" for gpu in states}
-    aside = {one.uuid: reason_words(one.why) for one in listed_here(os.environ)}
-    lines = [f"GPUs: {head}", *([f"  {LIMITS}"] if seen.unmeasured else [])]
-    lines += [f"  parking: {parking_words()}"] if spec.parks else []
+    states = host.make_state(spec.devices).look(ours, seen, (), time.time())
+    words = {gpu.uuid: reasons.reason_words(gpu.obstacle) or "would be used" for gpu in states}
+    aside = {one.uuid: reasons.reason_words(one.why) for one in quarantine.listed_here(os.environ)}
+    lines = [f"GPUs: {head}", *([f"  {rocm.LIMITS}"] if seen.unmeasured else [])]
+    lines += [f"  parking: {parking.parking_words()}"] if spec.parks else []
     for device in seen.devices:
         why = device.trouble or aside.get(device.uuid) or words.get(device.uuid, _LEFT_OUT)
         lines.append(f"  {line(device)}: {why}")
@@ -61,7 +48,7 @@ def gpu_lines(spec: StudySpec, seen: Snapshot) -> list[str]:
 def gpu_warnings(spec: StudySpec) -> Iterator[str]:
     """What of [devices] may surprise on this machine."""
     devices = spec.devices
-    if spec.trial.gpus != 0 and (words := pause_warning(spec)):
+    if spec.trial.gpus != 0 and (words := settings.pause_warning(spec)):
         yield words
     for login in devices.yield_to:
         try:
@@ -78,7 +65,7 @@ def gpu_warnings(spec: StudySpec) -> Iterator[str]:
         yield f"{on_foreign}: trials run to their end when fewer GPUs are allowed; {remedy}"
 
 
-def line(device: GpuSample) -> str:
+def line(device: snapshots.GpuSample) -> str:
     """One device, as: 0 NVIDIA A100 (GPU-5a1c…), 0.3/80 GiB, 0% busy."""
     memory = "memory unknown"
     if device.memory_total is not None:
@@ -96,17 +83,17 @@ _SIGNS = {"ok": "ok   ", "note": "note ", "wrong": "wrong"}
 
 def examine() -> int:
     """Print what was found on this machine; the exit status: 0, or 1 if something is wrong."""
-    seen, room = look(), host_room()
+    seen, room = watchdog.look(), host.host_room()
     found = [
         Finding("ok", "CPUs", f"{room.cpus:g} slots, {size(room.memory)} of memory"),
-        *findings(seen, os.environ, listed_here(os.environ)),
+        *findings(seen, os.environ, quarantine.listed_here(os.environ)),
         _folder(Path.cwd()),
     ]
     for finding in found:
-        print(plain(f"{_SIGNS[finding.how]}  {finding.what}: {finding.text}"))
+        print(text.plain(f"{_SIGNS[finding.how]}  {finding.what}: {finding.text}"))
         if finding.what == "GPUs":
             for device in seen.devices:
-                print(plain(f"         {line(device)}"))
+                print(text.plain(f"         {line(device)}"))
     return int(any(finding.how == "wrong" for finding in found))
 
 

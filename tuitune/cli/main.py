@@ -2,18 +2,14 @@
 
 # ruff: noqa: PLC0415, PLR0913 - `tuitune --help` pays for no engine; a parameter an option
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 
 import click
 
-from tuitune.cli import early_signals
+from tuitune.cli import early_signals, results, steering
 from tuitune.cli.arguments import StudyOrCommand, TrialNumber, default_runs, study_argument
 from tuitune.cli.options import Look, device_options, device_overrides, look_options, runs_option
-from tuitune.cli.results import RESULTS
-from tuitune.cli.steering import STEERING
 
 _SET = click.option(
     "--set",
@@ -28,11 +24,28 @@ _ON = click.option(
     metavar="WHERE",
     help="Run the trials on a Ray cluster: its HOST:PORT, or ray for the one found here.",
 )
+_CHECK_ON = click.option(
+    "--on",
+    metavar="WHERE",
+    help="Of every node of a Ray cluster: its HOST:PORT, or ray for the one found here.",
+)
+_STORAGE = click.option(
+    "--storage",
+    metavar="PATH|URL",
+    callback=lambda _, __, text: None if text is None else _place_of(text),
+    help="With --on: where checkpoints outlive a node. The default is the study folder.",
+)
 _READONLY = click.option("--readonly", is_flag=True, help="Show the study, but change nothing.")
 _EXECUTOR = click.option("--executor", metavar="NAME", hidden=True)  # what runs the trials
 
 
 _TRIAL = TrialNumber()
+
+
+def _place_of(text: str) -> str:
+    from tuitune.engine.storing import place_of
+
+    return place_of(text)
 
 
 @click.group(
@@ -72,6 +85,7 @@ def commands(context: click.Context) -> None:
 @click.option("--seed", type=int, help="Override [search] seed.")
 @click.option("--trials", type=int, help="Override [search] trials.")
 @_ON
+@_STORAGE
 @_EXECUTOR
 @device_options
 @_SET
@@ -88,6 +102,7 @@ def run(
     seed: int | None,
     trials: int | None,
     on: str | None,
+    storage: str | None,
     executor: str | None,
     overrides: tuple[str, ...],
     runs: Path,
@@ -108,6 +123,7 @@ def run(
         as_json=as_json,
         executor=executor,
         on=on,
+        storage=storage,
     )
     if not no_ui and not as_json and has_terminal():
         early_signals.let_come()
@@ -124,16 +140,10 @@ def run(
 @look_options
 @runs_option
 def attach(
-    study: str | None,
-    *,
-    readonly: bool,
-    server: int | None,
-    look: Look,
-    runs: Path,
+    study: str | None, *, readonly: bool, server: int | None, look: Look, runs: Path
 ) -> None:
     """Open the app on STUDY; without it on the one that runs, or the newest."""
-    from tuitune.cli.app import AppOptions, show_in_browser
-    from tuitune.cli.app import attach as attach_to
+    from tuitune.cli.app import AppOptions, attach as attach_to, show_in_browser
 
     options = AppOptions(readonly=readonly, **look)
     if server is not None:
@@ -149,13 +159,7 @@ def attach(
 @look_options
 @runs_option
 def serve(
-    study: str | None,
-    *,
-    host: str,
-    port: int,
-    readonly: bool,
-    look: Look,
-    runs: Path,
+    study: str | None, *, host: str, port: int, readonly: bool, look: Look, runs: Path
 ) -> None:
     """Open the app on STUDY in a browser; the address that is printed has a token in it."""
     from tuitune.cli.app import AppOptions
@@ -172,6 +176,7 @@ def serve(
 @click.option("--steal", is_flag=True)
 @click.option("--hold", is_flag=True)
 @_ON
+@_STORAGE
 @_EXECUTOR
 @_SET
 def engine(
@@ -182,6 +187,7 @@ def engine(
     steal: bool,
     hold: bool,
     on: str | None,
+    storage: str | None,
     executor: str | None,
     overrides: tuple[str, ...],
 ) -> None:
@@ -190,30 +196,43 @@ def engine(
     from tuitune.cli.run_request import RunRequest
 
     request = RunRequest(
-        file, folder.parent, overrides, steal=steal, executor=executor, on=on, hold=hold
+        file,
+        folder.parent,
+        overrides,
+        steal=steal,
+        executor=executor,
+        on=on,
+        storage=storage,
+        hold=hold,
     )
     sys.exit(run_detached(request, folder, startup))
 
 
 @commands.command()
 @_STUDY_FILE
+@_CHECK_ON
 @device_options
 @_SET
 @runs_option
-def check(file: Path, *, overrides: tuple[str, ...], runs: Path) -> None:
+def check(file: Path, *, on: str | None, overrides: tuple[str, ...], runs: Path) -> None:
     """List the mistakes in FILE, or say what a run of it would do."""
     from tuitune.cli.check import check_file
 
     changed = (*overrides, *device_overrides(click.get_current_context()))
-    sys.exit(check_file(file, changed, runs.absolute()))
+    sys.exit(check_file(file, changed, runs.absolute(), on))
 
 
 @commands.command()
-def doctor() -> None:
+@_CHECK_ON
+def doctor(*, on: str | None) -> None:
     """Show this machine's GPUs and set-up, and what prevents their use."""
-    from tuitune.cli.machine import examine
+    if on is None:
+        from tuitune.cli.machine import examine
 
-    sys.exit(examine())
+        sys.exit(examine())
+    from tuitune.cli.nodes import examine_nodes
+
+    sys.exit(examine_nodes(on))
 
 
 @commands.command()
@@ -286,5 +305,5 @@ def init(script: Path, *, arguments: tuple[str, ...]) -> None:
     sys.exit(write_draft(script, arguments))
 
 
-for _command in (*RESULTS, *STEERING):
+for _command in (*results.RESULTS, *steering.STEERING):
     commands.add_command(_command)

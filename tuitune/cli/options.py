@@ -1,15 +1,11 @@
 """Options that several commands share: the folder of studies, the look of the app, devices."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 import click
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 runs_option = click.option(
     "--runs",
@@ -69,9 +65,7 @@ def device_overrides(context: click.Context) -> list[str]:
     return found
 
 
-def _keep(
-    write: Callable[[Any], str],
-) -> Callable[[click.Context, click.Parameter, Any], None]:
+def _keep(write: Callable[[Any], str]) -> Callable[[click.Context, click.Parameter, Any], None]:
     def keep(context: click.Context, _: click.Parameter, value: Any) -> None:
         if value is not None:
             context.meta.setdefault(_PLACE, []).append(write(value))
@@ -89,18 +83,12 @@ _OPTIONS: tuple[tuple[str, Callable[[Any], str], dict[str, Any]], ...] = (
     (
         "--gpus",
         "trial.gpus={}".format,
-        {
-            "metavar": "N|auto",
-            "help": "GPUs for each trial: a whole number, a fraction, or auto.",
-        },
+        {"metavar": "N|auto", "help": "GPUs for each trial: a whole number, a fraction, or auto."},
     ),
     (
         "--allow",
         _listed,
-        {
-            "metavar": "GPU,...",
-            "help": "Only these GPUs, by nvidia-smi's numbers or UUIDs.",
-        },
+        {"metavar": "GPU,...", "help": "Only these GPUs, by nvidia-smi's numbers or UUIDs."},
     ),
     (
         "--leave-free",

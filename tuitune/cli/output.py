@@ -1,31 +1,24 @@
 """Lines printed by commands: in colour and fitted to the width on a terminal, plain elsewhere."""
 
-from __future__ import annotations
-
 import math
 import os
 import re
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final, NamedTuple, TextIO
+from typing import Final, NamedTuple, TextIO
 
 from tuitune.ui.render.lines import Line, Span, cell_len, chopped, fit, line, width_of
-from tuitune.ui.render.themes import OUTPUT, PLAIN, THEMES
-from tuitune.ui.state.options import has_many_colours
-from tuitune.ui.state.records import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from tuitune.ui.render.themes import Theme
+from tuitune.ui.render.themes import OUTPUT, PLAIN, THEMES, Theme
+from tuitune.ui.state import options, records
 
 _GAP: Final = "  "  # between two columns
 _NAMES: Final = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
 _ATTRIBUTES: Final[Mapping[str, int]] = {"bold": 1, "dim": 2, "reverse": 7}
 
 
-class Output(Record, frozen=True):
+class Output(records.Record, frozen=True):
     """Where lines are printed. width: in cells, None without a limit; theme: None for no colour."""
 
     stream: TextIO
@@ -56,7 +49,7 @@ class Output(Record, frozen=True):
 
 
 def output(stream: TextIO | None = None, environment: Mapping[str, str] | None = None) -> Output:
-    """For this stream; None: standard output. NO_COLOR and a dumb terminal have no colours."""
+    """The output to this stream; None: standard output. NO_COLOR or a dumb terminal: no colours."""
     stream = stream or sys.stdout
     environment = os.environ if environment is None else environment
     if not is_terminal(stream):
@@ -84,7 +77,7 @@ def _theme(environment: Mapping[str, str]) -> Theme | None:
     """Colours that are read on black and on white, since the terminal's ground is not asked for."""
     if "NO_COLOR" in environment or environment.get("TERM", "dumb") == "dumb":
         return None
-    if not has_many_colours(environment):
+    if not options.has_many_colours(environment):
         return PLAIN
     return THEMES.get(environment.get("TUITUNE_THEME", ""), OUTPUT)
 

@@ -1,26 +1,21 @@
 """Studies that commands and programs prepare: a folder with a study file, and no facts yet."""
 
-from __future__ import annotations
+from pathlib import Path
 
-from typing import TYPE_CHECKING
-
+from tuitune.ipc.files import replace_file
 from tuitune.store.folder import DATABASE, DOCUMENT, TRIALS, create_study
 from tuitune.store.journal import Journal
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-
-ASIDE = ".trials"  # where the trials of a study that is none yet are laid
+ASIDE = ".trials"  # for trials that are prepared before the study has begun
 
 
 def new_folder(runs: Path, name: str) -> Path:
-    """A new folder for a study of this name, which is no study before `prepare`. Raises StoreError.
+    """A new folder for a study of this name, which `prepare` makes a study. Raises StoreError.
 
     The study file that a run of it takes is to be written to `file_of` this folder.
     """
     folder = create_study(runs, name)
-    assert folder is not None  # only where it may be no second one of its name
+    assert folder is not None  # only None where a second one of its name is refused
     return folder
 
 
@@ -35,8 +30,6 @@ def prepare(folder: Path, text: str, metric: str) -> None:
     A folder `ASIDE` in it becomes that of its trials.
     """
     Journal.open(folder / DATABASE, metric).close()
-    aside = folder / f"{DOCUMENT}.new"
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(folder / DOCUMENT)  # with it, the folder is a study
+    replace_file(folder / DOCUMENT, text)  # with it, the folder is a study
     if (folder / ASIDE).is_dir():
         (folder / ASIDE).rename(folder / TRIALS)

@@ -12,34 +12,31 @@ import msgspec
 
 from tuitune.cli.console import Outlet
 from tuitune.cli.output import folded, is_terminal, output, terminal_width
-from tuitune.core import events as ev
-from tuitune.core.events import ENDED, TrialState
-from tuitune.core.gpu_reasons import Reason
+from tuitune.core import events as ev, gpu_reasons
 from tuitune.core.placement.gpu_state import obstacle_changes
 from tuitune.core.search.registry import searcher_kind
-from tuitune.core.study import leaving
-from tuitune.core.study.forecast import Forecast
+from tuitune.core.study import forecast, leaving
+from tuitune.messages import reasons, states
 from tuitune.messages.as_json import as_json, is_utf8
 from tuitune.messages.facts import told, whose
-from tuitune.messages.reasons import reason_words, too_few
-from tuitune.messages.states import WORDS, Shown, shown
 from tuitune.messages.text import (
     configuration_words,
     duration,
     number,
     plain,
+    trial_count,
     trial_name,
     trial_names,
 )
 from tuitune.ui.render.glyphs import ASCII, FULL, bar
-from tuitune.ui.render.lines import Segment, cut, joined, line, width_of
+from tuitune.ui.render.lines import Line, Segment, Span, cut, joined, line, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import TextIO
 
     from tuitune.core.study import Study, Trial
-    from tuitune.ui.render.lines import Line, Span
+
 
 _LIVE_EVERY = 0.2  # s between two paints of the live line
 _NOTE_EVERY = 15.0  # s between two notes in a log file
@@ -54,17 +51,17 @@ class _Count:
     def __init__(self, study: Study) -> None:
         self._study = study
         self._ended: set[int] = set()
-        self._forecast = Forecast()
+        self._forecast = forecast.Forecast()
 
     def note(self, fact: ev.AnyFact) -> None:
         trials = self._study.state.trials
         if isinstance(fact, ev.Opened):
-            self._ended = {t.number for t in trials if t.state in ENDED}
+            self._ended = {t.number for t in trials if t.state in ev.ENDED}
             settled = ((t.number, t.ended or t.launched) for t in trials if _is_settled(t))
             self._forecast.begin(fact.time, settled)
         elif isinstance(fact, ev.Settled | ev.RetryAsked | ev.Promoted):
             trial = trials[fact.trial]
-            (self._ended.add if trial.state in ENDED else self._ended.discard)(trial.number)
+            (self._ended.add if trial.state in ev.ENDED else self._ended.discard)(trial.number)
             self._forecast.note(trial.number, settled=_is_settled(trial), now=fact.time)
 
     @property
@@ -97,7 +94,7 @@ def _spaced(parts: Iterable[Span]) -> Line:
 
 
 def _is_settled(trial: Trial) -> bool:
-    return trial.state in ENDED or trial.at_rung
+    return trial.state in ev.ENDED or trial.at_rung
 
 
 class Lines:
@@ -115,13 +112,12 @@ class Lines:
         self._noted = 0.0
         self._idle = False
         self._blocked: dict[str, str] = {}
-        self._tails: dict[
-            int, str
-        ] = {}  # the last lines of the logs of trials that have exited, until they are settled
+        # the last lines of the logs of trials that have exited, until they are settled
+        self._tails: dict[int, str] = {}
 
     def __call__(self, facts: Sequence[ev.AnyFact]) -> None:
         for fact in facts:
-            if type(fact) is not ev.Reported:
+            if type(fact) not in _MOST:
                 self._count.note(fact)
                 self._tell(fact)
         self._tell_idle(facts)
@@ -143,12 +139,12 @@ class Lines:
         match fact:
             case ev.Opened():
                 self._line(fact.time, line(_opening_words(self._study, self._where)))
-                if words := reason_words(obstacle_changes((), fact.gpus)):
+                if words := reasons.reason_words(obstacle_changes((), fact.gpus)):
                     self._line(fact.time, line((plain(words), "warning")))
             case ev.Settled():
                 self._line(fact.time, self._settled(fact))
                 tail = self._tails.pop(fact.trial, "")
-                if fact.state == TrialState.FAILED:
+                if fact.state == ev.TrialState.FAILED:
                     self._quote(tail)
             case ev.Exited():
                 self._tails[fact.trial] = fact.tail
@@ -180,23 +176,25 @@ class Lines:
     def _settled(self, fact: ev.Settled) -> Line:
         trial = self._study.state.trials[fact.trial]
         objective = self._study.spec.objective
-        state = shown(fact.state, at_rung=trial.at_rung and not trial.paused_by_user)
-        parts = [(trial_name(fact.trial), "accent"), (f"{state:<8}", WORDS[state].role)]
+        state = states.shown(fact.state, at_rung=trial.at_rung and not trial.paused_by_user)
+        parts = [(trial_name(fact.trial), "accent"), (f"{state:<8}", states.WORDS[state].role)]
         if trial.value is not None:
             value = number(trial.counted(objective))
             parts.append((f"{self._study.spec.pruning.unit} {trial.step}", ""))
             parts.append((f"{objective.metric} {value}", "bold" if self._leads(trial) else ""))
-        if fact.state in ENDED:
+        if fact.state in ev.ENDED:
             parts.append((f"{self._count.done}/{self._count.total}", ""))
             parts.append((self._best(), ""))
             parts.append((self._count.remaining(), "muted"))
-        if fact.state != TrialState.COMPLETE:
-            role = "error" if fact.state == TrialState.FAILED else "muted"
-            parts.append((plain(reason_words(fact.why)), role))
+        if fact.state != ev.TrialState.COMPLETE:
+            role = "error" if fact.state == ev.TrialState.FAILED else "muted"
+            parts.append((plain(reasons.reason_words(fact.why)), role))
         else:
             parts.append((configuration_words(trial.config), "muted"))
             if trial.error:  # its value counts nevertheless
-                parts.append((f"; after that: {plain(reason_words(trial.error))}", "warning"))
+                parts.append(
+                    (f"; after that: {plain(reasons.reason_words(trial.error))}", "warning")
+                )
         return _spaced(parts)
 
     def _leads(self, trial: Trial) -> bool:
@@ -233,7 +231,7 @@ class Lines:
         segments = (
             Segment(1, bar(share, _BAR, self._glyphs)),
             Segment(9, line((f"{count.done}/{count.total} trials", "bold"))),
-            Segment(3, line((running, WORDS[Shown.RUNNING].role))),
+            Segment(3, line((running, states.WORDS[states.Shown.RUNNING].role))),
             Segment(8, line(self._best())),
             Segment(5, line((count.remaining(), "muted"))),
         )
@@ -269,34 +267,17 @@ _TROUBLE = (ev.Warned, ev.Silent, ev.LaunchBlocked, ev.SaveFailed, ev.SampleFail
 # Facts that get a line of their own, besides openings and ends.
 _PRINTED = frozenset(
     {
-        ev.Warned,
-        ev.Silent,
-        ev.Exhausted,
-        ev.StyleChosen,
-        ev.CodeChanged,
-        ev.Promoted,
-        ev.Frozen,
-        ev.Parked,
-        ev.ParkFailed,
-        ev.Restored,
-        ev.Added,
-        ev.RetryAsked,
-        ev.KillAsked,
-        ev.UndoKillAsked,
-        ev.PauseAsked,
-        ev.ResumeAsked,
-        ev.SettingsChanged,
-        ev.DiskChanged,
-        ev.LaunchBlocked,
-        ev.DevicesChanged,
-        ev.NodeChanged,
-        ev.Packed,
-        ev.SaveFailed,
-        ev.SampleFailed,
-        ev.Returned,
-        ev.ClockStepped,
+        *(ev.Warned, ev.Silent, ev.Exhausted, ev.StyleChosen, ev.CodeChanged, ev.Promoted),
+        *(ev.Frozen, ev.Parked, ev.ParkFailed, ev.Restored, ev.Added, ev.RetryAsked),
+        *(ev.KillAsked, ev.UndoKillAsked, ev.PauseAsked, ev.ResumeAsked, ev.SettingsChanged),
+        *(ev.DiskChanged, ev.LaunchBlocked, ev.DevicesChanged, ev.NodeChanged, ev.Packed),
+        *(ev.SaveFailed, ev.SampleFailed, ev.Returned, ev.ClockStepped),
     }
 )
+
+
+# most facts of a study, which no line tells
+_MOST = frozenset({ev.Reported, ev.Verdict})
 
 
 class JsonLines:
@@ -330,8 +311,8 @@ def _record(struct: msgspec.Struct) -> dict[str, object]:
 
 
 def _by_name(value: object) -> object:
-    if isinstance(value, Reason):
-        return reason_words(value)
+    if isinstance(value, gpu_reasons.Reason):
+        return reasons.reason_words(value)
     if isinstance(value, tuple):
         return [_by_name(one) for one in value]
     return _record(value) if isinstance(value, msgspec.Struct) else value
@@ -345,7 +326,7 @@ def _opening_words(study: Study, where: str) -> str:
     kind = searcher_kind(spec.search)
     if kind.size is not None:
         search = f"a {search} of {kind.size(spec.space, spec.search)} points"
-    parts = [f"{spec.name}: {settings.trials} trials by {search}"]
+    parts = [f"{spec.name}: {trial_count(settings.trials)} by {search}"]
     pruning = spec.pruning
     if spec.pruner.milestones:
         style = state.pruner.style or "style chosen once it is known whether trials save"
@@ -359,7 +340,7 @@ def _opening_words(study: Study, where: str) -> str:
     if state.disk_low:
         parts.append("the disk is too full to launch trials")
     if state.trials:
-        done = sum(t.state in ENDED for t in state.trials)
+        done = sum(t.state in ev.ENDED for t in state.trials)
         parts.append(f"continues with {done} of {settings.trials} done")
-    few = too_few(pruning, settings.trials, state.pruner.style)
+    few = reasons.too_few(pruning, settings.trials, state.pruner.style)
     return ", ".join(parts) + f"; {few and f'{few}; '}{where}"

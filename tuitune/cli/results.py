@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tuitune.cli.arguments import study_and_trials, study_argument
-from tuitune.cli.options import Look, look_options, runs_option
+from tuitune.cli import arguments, options
 
 if TYPE_CHECKING:
     from tuitune.messages.configuration import ConfigurationForm
@@ -22,14 +21,14 @@ _one_trial_argument = click.argument("words", nargs=-1, metavar="[STUDY] [TRIAL]
 
 def _study_and_trial(words: tuple[str, ...], runs: Path) -> tuple[str | None, int | None]:
     """Both may be left out; a number is a trial, unless a study has that name."""
-    study, trials = study_and_trials(words, runs, required=False)
+    study, trials = arguments.study_and_trials(words, runs, required=False)
     if len(trials) > 1:
         raise click.UsageError("one trial at a time")
     return study, trials[0] if trials else None
 
 
 @click.command()
-@study_argument
+@arguments.study_argument
 @click.option(
     "--what",
     "--table",
@@ -51,7 +50,7 @@ def _study_and_trial(words: tuple[str, ...], runs: Path) -> tuple[str | None, in
     metavar="PLACE",
     help="The file; or the tool's folder, address or project, if not its default.",
 )
-@runs_option
+@options.runs_option
 def export(study: str | None, *, what: ExportedTable | None, to: str, out: str, runs: Path) -> None:
     """Write a table of STUDY, a report, or all of it to another tool.
 
@@ -73,7 +72,7 @@ def export(study: str | None, *, what: ExportedTable | None, to: str, out: str, 
     help="How the configuration is written.",
 )
 @click.option("--checkpoint", is_flag=True, help="Print only the path of its checkpoint.")
-@runs_option
+@options.runs_option
 def best(words: tuple[str, ...], *, form: ConfigurationForm, checkpoint: bool, runs: Path) -> None:
     """Print the configuration of the best trial of STUDY, or of TRIAL, and its checkpoint."""
     from tuitune.cli.best import print_best
@@ -88,16 +87,9 @@ def best(words: tuple[str, ...], *, form: ConfigurationForm, checkpoint: bool, r
     "--to", type=click.IntRange(min=1), required=True, help="The last step, as epoch 200."
 )
 @click.option("--no-ui", is_flag=True, help="Print lines instead of opening the app.")
-@look_options
-@runs_option
-def train(
-    words: tuple[str, ...],
-    *,
-    to: int,
-    no_ui: bool,
-    look: Look,
-    runs: Path,
-) -> None:
+@options.look_options
+@options.runs_option
+def train(words: tuple[str, ...], *, to: int, no_ui: bool, look: options.Look, runs: Path) -> None:
     """Train TRIAL of STUDY, or its best one, on from its checkpoint, and prune nothing.
 
     It becomes the only trial of a study of its own, so that the search and its results stay as

@@ -1,51 +1,37 @@
 """A study run by this process, in the foreground or detached, or followed from another one."""
 
-from __future__ import annotations
-
 import signal
 import sys
 import time
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
-from tuitune.cli import early_signals
-from tuitune.cli.console import without_waiting
-from tuitune.cli.launch import another_runs, remove_unbegun
-from tuitune.cli.progress import JsonLines, Lines
-from tuitune.cli.run_request import RefusedError, as_run, resolve
-from tuitune.cli.startup_pipe import Failed, Listening, StartupReporter
-from tuitune.cli.studies import StudyFolder, short_path
-from tuitune.cli.summary import AGAIN, print_result, result_in, result_of
-from tuitune.control import ControlError
-from tuitune.core.events import Finished
+from msgspec.structs import replace
+
+from tuitune import control, studyfile
+from tuitune.cli import console, early_signals, launch, progress, startup_pipe, studies, summary
+from tuitune.cli.run_request import RefusedError, Resolution, RunRequest, as_run, resolve
+from tuitune.core import events, events as ev
+from tuitune.core.spec import StudySpec
 from tuitune.core.study import Study
-from tuitune.engine.failure import EngineFailedError
-from tuitune.engine.run import Opening, Outcome, StoppedEarlyError, run
-from tuitune.engine.settings import CannotRunError
+from tuitune.engine import failure, settings
+from tuitune.engine.run import Opening, Outcome, StoppedEarlyError, Watcher, run
 from tuitune.executors.base import TargetError
 from tuitune.messages.reasons import reason_words
 from tuitune.store.errors import HeldError, StoreError
-from tuitune.studyfile import StudyFileError, load_whole
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from tuitune.cli.run_request import Resolution, RunRequest
-    from tuitune.core import events as ev
-    from tuitune.core.events import AnyFact
-    from tuitune.core.spec import StudySpec
-    from tuitune.engine.run import Watcher
 
 _POLL = 0.5  # s
 _HOLD = 10.0  # s that an engine started for a request waits for it
 
 
-def print_facts(folder: StudyFolder, *, as_json: bool) -> int:
+def print_facts(folder: studies.StudyFolder, *, as_json: bool) -> int:
     """Print what the engine stores until the study ends or its engine is gone; the exit status."""
     study = Study(folder.spec)
-    watcher = JsonLines() if as_json else Lines(study, short_path(folder.path))
+    watcher = (
+        progress.JsonLines() if as_json else progress.Lines(study, studies.short_path(folder.path))
+    )
     seen = 0
     try:
         while True:
@@ -74,19 +60,26 @@ def print_facts(folder: StudyFolder, *, as_json: bool) -> int:
         return 130
     finally:
         watcher.close()
-    return print_result(result_of(study), as_json=as_json)
+    return summary.print_result(summary.result_of(study), as_json=as_json)
 
 
-def _ends(facts: Sequence[AnyFact]) -> bool:
-    return bool(facts) and isinstance(facts[-1], Finished)
+def _ends(facts: Sequence[events.AnyFact]) -> bool:
+    return bool(facts) and isinstance(facts[-1], events.Finished)
 
 
-_REFUSALS = (StudyFileError, StoreError, CannotRunError, TargetError, RefusedError, ControlError)
+_REFUSALS = (
+    studyfile.StudyFileError,
+    StoreError,
+    settings.CannotRunError,
+    TargetError,
+    RefusedError,
+    control.ControlError,
+)
 
 
 def run_study(request: RunRequest) -> int:
     """The command's exit status: 0 done, 1 no trial completed, 2 refused, 130 interrupted."""
-    return without_waiting(partial(_attempt, request), json_lines=request.as_json)
+    return console.without_waiting(partial(_attempt, request), json_lines=request.as_json)
 
 
 def _attempt(request: RunRequest) -> int:
@@ -95,7 +88,7 @@ def _attempt(request: RunRequest) -> int:
     except _REFUSALS as error:
         print(error, file=sys.stderr)
         return 2
-    except EngineFailedError as error:
+    except failure.EngineFailedError as error:
         print(error, file=sys.stderr)
         return 1
     except StoppedEarlyError as error:
@@ -114,11 +107,11 @@ def _do(request: RunRequest, resolution: Resolution) -> int:
         if not request.as_json:
             hint = "`--trials N` adds trials, `--new` starts another study"
             print(f"{study.name}: finished; {hint}")
-        return print_result(result_in(study), as_json=request.as_json)
+        return summary.print_result(summary.result_in(study), as_json=request.as_json)
     return _run(request, resolution)
 
 
-def _follow(study: StudyFolder, request: RunRequest) -> int:
+def _follow(study: studies.StudyFolder, request: RunRequest) -> int:
     early_signals.let_come()
     print(f"{study.name}: an engine runs it already; following it", file=sys.stderr)
     return print_facts(study, as_json=request.as_json)
@@ -128,17 +121,21 @@ def _run(request: RunRequest, resolution: Resolution) -> int:
     folder = resolution.study.path
 
     def watcher(study: Study) -> Watcher:
-        return JsonLines() if request.as_json else Lines(study, short_path(folder))
+        return (
+            progress.JsonLines()
+            if request.as_json
+            else progress.Lines(study, studies.short_path(folder))
+        )
 
     opening = _opening(request, resolution.spec, resolution.document, folder)
     try:
         outcome = run(opening, watcher)
     except HeldError:
-        if not another_runs(folder, request.timeouts):
+        if not launch.another_runs(folder, request.timeouts):
             raise
-        return _follow(StudyFolder(folder), request)
+        return _follow(studies.StudyFolder(folder), request)
     except BaseException:
-        remove_unbegun(folder)
+        launch.remove_unbegun(folder)
         raise
     return _print_outcome(outcome, as_json=request.as_json)
 
@@ -157,6 +154,7 @@ def _opening(
         steal=request.steal,
         executor=request.executor,
         on=request.on,
+        storage=request.storage,
         is_whole_process=True,
         hold=_HOLD if request.hold else 0.0,
     )
@@ -165,7 +163,7 @@ def _opening(
 def _print_outcome(outcome: Outcome, *, as_json: bool) -> int:
     """Print how a run has ended; the command's exit status."""
     study = outcome.study
-    status = print_result(result_of(study), as_json=as_json)
+    status = summary.print_result(summary.result_of(study), as_json=as_json)
     if outcome.store_error is not None:
         print(outcome.store_error, file=sys.stderr)
         return 1
@@ -174,7 +172,7 @@ def _print_outcome(outcome: Outcome, *, as_json: bool) -> int:
         return 130
     halted = study.state.halted
     if halted is not None and halted.failed:
-        print(f"{reason_words(halted.why)}; {AGAIN}", file=sys.stderr)
+        print(f"{reason_words(halted.why)}; {summary.AGAIN}", file=sys.stderr)
         return 1
     return status
 
@@ -185,7 +183,7 @@ class _Log:
     Notes before the first fact repeat what the import has printed, which is in the log already.
     """
 
-    def __init__(self, lines: Lines, reporter: StartupReporter) -> None:
+    def __init__(self, lines: progress.Lines, reporter: startup_pipe.StartupReporter) -> None:
         self._lines = lines
         self._reporter = reporter
         self._importing = True
@@ -205,29 +203,29 @@ class _Log:
 
 def run_detached(request: RunRequest, folder: Path, startup: int) -> int:
     """Run the study of this folder; the exit status. startup: descriptor for a StartupReporter."""
-    return without_waiting(partial(_run_engine, request, folder, startup))
+    return console.without_waiting(partial(_run_engine, request, folder, startup))
 
 
 def _run_engine(request: RunRequest, folder: Path, startup: int) -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    reporter = StartupReporter(startup)
+    reporter = startup_pipe.StartupReporter(startup)
 
     def watcher(study: Study) -> _Log:
-        return _Log(Lines(study, str(folder)), reporter)
+        return _Log(progress.Lines(study, str(folder)), reporter)
 
     def listening() -> None:
-        reporter.send(Listening())
+        reporter.send(startup_pipe.Listening())
 
     try:
-        spec, document = load_whole(request.file, overrides=request.overrides)
+        spec, document = studyfile.load_whole(request.file, overrides=request.overrides)
         opening = _opening(request, spec, document, folder)
         return _print_outcome(run(opening, watcher, listening), as_json=False)
     except _REFUSALS as error:
-        reporter.send(Failed(str(error), isinstance(error, HeldError)))
+        reporter.send(startup_pipe.Failed(str(error), isinstance(error, HeldError)))
         print(error)
         return 2
-    except EngineFailedError as error:
-        reporter.send(Failed(str(error)))
+    except failure.EngineFailedError as error:
+        reporter.send(startup_pipe.Failed(str(error)))
         print(error)
         return 1
     except StoppedEarlyError as error:

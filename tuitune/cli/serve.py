@@ -16,6 +16,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuitune.cli.arguments import Refusal
 from tuitune.cli.studies import open_study
 
 if TYPE_CHECKING:
@@ -123,13 +124,10 @@ def serve_study(text: str | None, runs: Path, place: Place, look: AppOptions) ->
     """Serve the app of a study until a signal ends it; the exit status."""
     try:
         import textual_serve.server  # noqa: F401, PLC0415 - an extra, and slow to import
-    except ImportError:
+    except ImportError as error:
         words = "the browser needs textual-serve, which is not installed: pip install textual-serve"
-        print(words, file=sys.stderr)
-        return 2
+        raise Refusal(words) from error
     study = open_study(text, runs)
-    if study is None:
-        return 2
     os.environ["TERM"] = "xterm-256color"  # what the browser shows, whatever this terminal is
     try:
         asyncio.run(_serve(study.path, place, look))
@@ -137,8 +135,7 @@ def serve_study(text: str | None, runs: Path, place: Place, look: AppOptions) ->
         # a name's look-up has numbers of its own, below 0
         why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         where = f"{place.host} port {place.port}" if place.port else place.host
-        print(f"{where}: {why}; give another one by --host or --port", file=sys.stderr)
-        return 2
+        raise Refusal(f"{where}: {why}; give another one by --host or --port") from error
     return 0
 
 
@@ -200,7 +197,7 @@ def _application(folder: Path, token: str, look: AppOptions) -> web.Application:
     async def guard(
         request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        given = request.path.split("/")[1]
+        given = request.path.removeprefix("/").partition("/")[0]  # OPTIONS has the path "*"
         if not hmac.compare_digest(given.encode(), token.encode()):
             raise web.HTTPForbidden(text="refused: the address lacks the token that was printed\n")
         return await handler(request)
@@ -209,7 +206,7 @@ def _application(folder: Path, token: str, look: AppOptions) -> web.Application:
         secure = request.headers.get("X-Forwarded-Proto", request.scheme) == "https"
         websocket = f"{'wss' if secure else 'ws'}://{request.host}/{token}/ws"
         given = request.query.get("fontsize", "")
-        size = int(given) if given.isdecimal() and int(given) in _FONT_SIZES else _FONT_SIZE
+        size = next((one for one in _FONT_SIZES if str(one) == given), _FONT_SIZE)
         nonce = secrets.token_urlsafe(12)
         text = _PAGE.format(
             title=escape(folder.name), websocket=escape(websocket), size=size, nonce=nonce

@@ -2,41 +2,28 @@
 
 from __future__ import annotations
 
-import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
-from tuitune.cli.console import print_json
+from tuitune.cli import console, progress, studies, summary, trials_table
+from tuitune.cli.arguments import Refusal
 from tuitune.cli.output import output, table
-from tuitune.cli.progress import fact_record
-from tuitune.cli.studies import open_study
-from tuitune.cli.summary import best_record, counted_spans, counts
-from tuitune.cli.trials_table import best_lines, failure_lines, trial_columns
-from tuitune.core.events import TrialState
+from tuitune.core import events
+from tuitune.core.search.importance import Importance
+from tuitune.core.spec import Objective
 from tuitune.core.study.ranking import loss
+from tuitune.messages import parameters, states
 from tuitune.messages.facts import told
 from tuitune.messages.outlook import study_outlook
-from tuitune.messages.parameters import by_importance, caution, is_useless, score
-from tuitune.messages.states import shown_counts
-from tuitune.messages.text import allowance, plain, trial_name, usage_words
-from tuitune.store.errors import StoreError
-from tuitune.store.exported import importance_record, usage_record
-from tuitune.store.rows import StudyRow
+from tuitune.messages.text import allowance, plain, trial_count, trial_name, usage_words
+from tuitune.store import exported, owner
+from tuitune.store.rows import StudyRow, StudyState, TrialRow
 from tuitune.ui.render.lines import Line, line
 from tuitune.ui.state.studies import STATE_ROLES
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from tuitune.cli.studies import StudyFolder
-    from tuitune.core.events import Settings
-    from tuitune.core.search.importance import Importance
-    from tuitune.core.spec import Objective
-    from tuitune.store.owner import Owner
-    from tuitune.store.rows import StudyState, TrialRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +38,16 @@ class Chosen:
 class _Stored:
     """A study as it was at one moment."""
 
-    study: StudyFolder
+    study: studies.StudyFolder
     row: StudyRow
     rows: list[TrialRow]
-    engine: Owner | None
+    engine: owner.Owner | None
     importance: Importance | None
     best: TrialRow | None
     partial: bool  # the best one is not complete
 
     @staticmethod
-    def read(study: StudyFolder) -> _Stored:
+    def read(study: studies.StudyFolder) -> _Stored:
         """Raises StoreError."""
         engine = study.owner()  # asked before reading, so that no result is missed
         found = study.reader.changes()
@@ -77,20 +64,14 @@ def show_study(
     text: str | None, runs: Path, chosen: Chosen, *, as_json: bool, why: int | None
 ) -> int:
     """Print a study, or the facts of trial `why`; the exit status."""
-    study = open_study(text, runs)
-    if study is None:
-        return 2
-    try:
-        if why is not None:
-            return _print_why(study, why, as_json=as_json)
-        stored = _Stored.read(study)
-        if as_json:
-            print_json(_record(stored, chosen), indent=2)
-        else:
-            _print_words(stored, chosen)
-    except StoreError as error:
-        print(error, file=sys.stderr)
-        return 2
+    study = studies.open_study(text, runs)
+    if why is not None:
+        return _print_why(study, why, as_json=as_json)
+    stored = _Stored.read(study)
+    if as_json:
+        console.print_json(_record(stored, chosen), indent=2)
+    else:
+        _print_words(stored, chosen)
     return 0
 
 
@@ -112,7 +93,7 @@ def trial_record(row: TrialRow) -> dict[str, Any]:
         "node": row.node,
         "error": row.error,
         "note": row.note,
-        **usage_record(row),
+        **exported.usage_record(row),
     }
 
 
@@ -132,7 +113,7 @@ def _nothing_starts(stored: _Stored) -> str:
     return _no_gpu_allowed(row.settings)
 
 
-def _no_gpu_allowed(settings: Settings | None) -> str:
+def _no_gpu_allowed(settings: events.Settings | None) -> str:
     """That `max_gpus` and `hours` allow a trial no GPU now; empty if they do."""
     if settings is None or settings.gpus == 0 or (settings.max_gpus, settings.hours) == (None, ()):
         return ""
@@ -145,8 +126,8 @@ def _no_gpu_allowed(settings: Settings | None) -> str:
     return f"[devices] max_gpus and hours: {allowance(now)}, and a trial has {needed}"
 
 
-def _counts(stored: _Stored) -> tuple[dict[TrialState, int], int]:
-    return counts((row.state, row.is_held) for row in stored.rows)
+def _counts(stored: _Stored) -> tuple[dict[events.TrialState, int], int]:
+    return summary.counts((row.state, row.is_held) for row in stored.rows)
 
 
 def _record(stored: _Stored, chosen: Chosen) -> dict[str, Any]:
@@ -156,9 +137,10 @@ def _record(stored: _Stored, chosen: Chosen) -> dict[str, Any]:
         "state": stored.state,
         "nothing_starts": _nothing_starts(stored) or None,
         "counts": _counts(stored)[0],
-        "best": best and best_record(best.number, best.value, best.config, partial=stored.partial),
-        "importance": found and importance_record(found),
-        **usage_record(*stored.rows),
+        "best": best
+        and summary.best_record(best.number, best.value, best.config, partial=stored.partial),
+        "importance": found and exported.importance_record(found),
+        **exported.usage_record(*stored.rows),
         "trials": [trial_record(row) for row in _listed(stored, chosen)],
     }
 
@@ -168,7 +150,7 @@ def _print_words(stored: _Stored, chosen: Chosen) -> None:
     to, spec = output(), stored.study.spec
     to.print(*_head(stored))
     if chosen.failed:
-        lines = list(failure_lines(stored.rows, spec, _ranked(stored), to.width))
+        lines = list(trials_table.failure_lines(stored.rows, spec, _ranked(stored), to.width))
         to.print(*(lines or [line("no trial has failed")]))
         return
     best, rows = stored.best, _chosen_rows(stored, chosen)
@@ -176,7 +158,7 @@ def _print_words(stored: _Stored, chosen: Chosen) -> None:
         now = None if stored.engine is None else time.time()
         number_of_best = None if best is None else best.number
         lines, missing = table(
-            trial_columns(spec, _ranked(stored), rows, now, number_of_best), to.width
+            trials_table.trial_columns(spec, _ranked(stored), rows, now, number_of_best), to.width
         )
         to.print((), *lines)
         if missing:
@@ -184,7 +166,7 @@ def _print_words(stored: _Stored, chosen: Chosen) -> None:
     if stored.importance is not None and stored.importance.parameters:
         to.print((), *_importance_lines(stored.importance))
     if best is not None:
-        to.print((), *best_lines(spec, best, partial=stored.partial), fold=False)
+        to.print((), *trials_table.best_lines(spec, best, partial=stored.partial), fold=False)
 
 
 def _used(rows: Sequence[TrialRow]) -> tuple[float, float | None]:
@@ -196,19 +178,23 @@ def _used(rows: Sequence[TrialRow]) -> tuple[float, float | None]:
 def _ranked(stored: _Stored) -> list[str]:
     """The parameters by importance; none where that is not known."""
     found = stored.importance
-    return [] if found is None or is_useless(found) else [p.name for p in by_importance(found)]
+    return (
+        []
+        if found is None or parameters.is_useless(found)
+        else [p.name for p in parameters.by_importance(found)]
+    )
 
 
 def _head(stored: _Stored) -> list[Line]:
     study, rows = stored.study, stored.rows
     still = sum(row.is_frozen for row in rows), sum(row.is_parked for row in rows)
-    counted = shown_counts(*_counts(stored), *still, engine_gone=stored.engine is None)
+    counted = states.shown_counts(*_counts(stored), *still, engine_gone=stored.engine is None)
     head = line(
         (f"{plain(study.name)}: ", "bold"),
         (stored.state, STATE_ROLES[stored.state]),
         ", ",
-        *counted_spans(counted),
-        f" of {study.total(stored.row)} trials; ",
+        *summary.counted_spans(counted),
+        f" of {trial_count(study.total(stored.row))}; ",
         (plain(str(study.path)), "muted"),
     )
     lines = [head]
@@ -226,7 +212,7 @@ def _outlook(stored: _Stored) -> str:
     if stored.engine is None or stored.row.finished:
         return ""
     study = stored.study
-    return study_outlook(stored.rows, study.spec.objective, study.total(stored.row))
+    return study_outlook(stored.rows, study.spec, study.total(stored.row))
 
 
 def _listed(stored: _Stored, chosen: Chosen) -> list[TrialRow]:
@@ -238,7 +224,7 @@ def _listed(stored: _Stored, chosen: Chosen) -> list[TrialRow]:
 def _chosen_rows(stored: _Stored, chosen: Chosen) -> list[TrialRow]:
     """Those to print, the best last: first the ones without a value, by their numbers."""
     if chosen.failed:
-        return [row for row in stored.rows if row.state == TrialState.FAILED]
+        return [row for row in stored.rows if row.state == events.TrialState.FAILED]
     best, objective = stored.best, stored.study.spec.objective
     rows = [row for row in stored.rows if chosen.top is None or row.value is not None]
 
@@ -253,14 +239,16 @@ def _falling(row: TrialRow, objective: Objective) -> tuple[bool, bool, float, in
     """Sorts the best last: by whether there is a value, whether it is complete, and the value."""
     if row.value is None:
         return False, False, 0.0, row.number
-    return True, row.state == TrialState.COMPLETE, -loss(row.value, objective), -row.number
+    return True, row.state == events.TrialState.COMPLETE, -loss(row.value, objective), -row.number
 
 
 def _importance_lines(found: Importance) -> list[Line]:
     """A headline with how far the figures can be trusted, then a line for each parameter."""
-    doubts = f"; {words}" if (words := caution(found)) else ""
-    listed = by_importance(found)
-    headline = f"importance of parameters, by {found.finished} trials: {score(found)}{doubts}"
+    doubts = f"; {words}" if (words := parameters.caution(found)) else ""
+    listed = parameters.by_importance(found)
+    headline = (
+        f"importance of parameters, by {found.finished} trials: {parameters.score(found)}{doubts}"
+    )
     wide = max(len(one.name) for one in listed)
     return [
         line(headline),
@@ -268,19 +256,18 @@ def _importance_lines(found: Importance) -> list[Line]:
     ]
 
 
-def _print_why(study: StudyFolder, trial: int, *, as_json: bool) -> int:
+def _print_why(study: studies.StudyFolder, trial: int, *, as_json: bool) -> int:
     """Print all facts of a trial but its reports, in order."""
     facts = [fact for _, fact in study.reader.facts_of(trial)]
     if not facts:
-        print(f"{study.name}: there is no trial {trial_name(trial)}", file=sys.stderr)
-        return 2
+        raise Refusal(f"{study.name}: there is no trial {trial_name(trial)}")
     to = output()
     for fact in facts:
         words = told(fact)
         if not words:
             continue
         if as_json:
-            print_json(fact_record(fact))
+            console.print_json(progress.fact_record(fact))
         else:
             clock = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(fact.time))
             to.print(line((f"{clock}  ", "muted"), words))

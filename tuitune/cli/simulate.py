@@ -1,28 +1,17 @@
 """`simulate`: a recorded study replayed under other pruning."""
 
-from __future__ import annotations
+from collections.abc import Sequence
+from pathlib import Path
 
-import contextlib
-import gc
-import sys
-from dataclasses import asdict
-from typing import TYPE_CHECKING
+import msgspec
 
-from tuitune.cli.console import print_json
-from tuitune.cli.studies import open_study
+from tuitune.cli import console, studies
+from tuitune.cli.arguments import Refusal
 from tuitune.messages.text import duration, number, plain, table, trial_names, which
-from tuitune.simulation.recorded import read
-from tuitune.simulation.replay import Comparison, compare
-from tuitune.store.errors import StoreError
-from tuitune.store.folder import DOCUMENT
-from tuitune.studyfile import StudyFileError, load
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
-    from tuitune.cli.studies import StudyFolder
-    from tuitune.simulation.replay import Side
+from tuitune.simulation import recorded, replay
+from tuitune.store import folder
+from tuitune.store.collector import collector_paused
+from tuitune.studyfile import load
 
 _CHANGEABLE = ("pruning.", "search.concurrency=")
 
@@ -31,49 +20,29 @@ def simulate_study(text: str | None, runs: Path, overrides: Sequence[str], *, as
     """Compare the study with its simulation under these overrides; the exit status."""
     refused = [word for word in overrides if not word.startswith(_CHANGEABLE)]
     if refused:
-        print(
+        raise Refusal(
             f"--set {refused[0]}: a simulation can change keys of [pruning], as "
-            f"pruning.reduction=4, and search.concurrency only",
-            file=sys.stderr,
+            f"pruning.reduction=4, and search.concurrency only"
         )
-        return 2
-    study = open_study(text, runs)
-    if study is None:
-        return 2
-    try:
-        changed = load(study.path / DOCUMENT, overrides=overrides, check_target=False)
-        with _without_collections():
-            metric = study.spec.objective.metric
-            recording = read(study.reader.history(metric), metric)
-            if not any(record.points for record in recording.trials):
-                words = f"{study.name}: no trial has reported yet: nothing to simulate"
-                print(words, file=sys.stderr)
-                return 2
-            comparison = compare(study.spec, changed, recording)
-    except (StoreError, StudyFileError) as error:
-        print(error, file=sys.stderr)
-        return 2
+    study = studies.open_study(text, runs)
+    changed = load(study.path / folder.DOCUMENT, overrides=overrides, check_target=False)
+    with collector_paused():
+        metric = study.spec.objective.metric
+        recording = recorded.read(study.reader.history(metric), metric)
+        if not any(record.points for record in recording.trials):
+            raise Refusal(f"{study.name}: no trial has reported yet: nothing to simulate")
+        comparison = replay.compare(study.spec, changed, recording)
     if as_json:
-        print_json({"study": study.name, "set": overrides, **asdict(comparison)})
+        console.print_json(
+            {"study": study.name, "set": overrides, **msgspec.to_builtins(comparison)}
+        )
     else:
         print(_words(study, overrides, comparison, len(recording.trials)))
     return 0
 
 
-@contextlib.contextmanager
-def _without_collections() -> Iterator[None]:
-    """No garbage collection: all objects live to the end, and scanning them doubles the time."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
-
-
 def _words(
-    study: StudyFolder, overrides: Sequence[str], comparison: Comparison, trials: int
+    study: studies.StudyFolder, overrides: Sequence[str], comparison: replay.Comparison, trials: int
 ) -> str:
     then, now = comparison.then, comparison.now
     unit = study.spec.pruning.unit
@@ -101,13 +70,13 @@ def _words(
     return "\n".join(lines)
 
 
-def _best(side: Side) -> str:
+def _best(side: replay.Side) -> str:
     if side.best is None:
         return "-"
     return f"{number(side.value)} {which(side.best, partial=side.partial)}"
 
 
-def _good(comparison: Comparison) -> str:
+def _good(comparison: replay.Comparison) -> str:
     lost = f"{len(comparison.lost)} would have been stopped"
     if comparison.lost:
         shown = trial_names(comparison.lost[:10])

@@ -1,7 +1,5 @@
 """The pipe on which a detached engine reports its start to the command that started it."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import select

@@ -2,32 +2,20 @@
 
 # ruff: noqa: PLC0415 - `tuitune --help` pays for no engine
 
-from __future__ import annotations
-
 import sys
-from typing import TYPE_CHECKING, Final, NoReturn
+from pathlib import Path
+from typing import Final, NoReturn
 
 import click
 
-from tuitune.cli.arguments import (
-    TrialNumber,
-    more_argument,
-    study_and_trials,
-    study_and_values,
-    study_argument,
-    trials_argument,
-)
-from tuitune.cli.options import runs_option
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tuitune.cli import arguments, options
 
 
 @click.command()
-@study_argument
+@arguments.study_argument
 @click.option("--finish", is_flag=True, help="Let the running trials end first.")
 @click.option("--now", is_flag=True, help="Kill the running trials, whether or not they save.")
-@runs_option
+@options.runs_option
 def stop(study: str | None, *, finish: bool, now: bool, runs: Path) -> None:
     """Stop STUDY so that it can continue later: its trials save and leave."""
     from tuitune.cli.control import stop_study
@@ -40,37 +28,37 @@ def stop(study: str | None, *, finish: bool, now: bool, runs: Path) -> None:
 def _act(act: str, words: tuple[str, ...], runs: Path, *, required: bool) -> NoReturn:
     from tuitune.cli.control import act_on_trials
 
-    study, trials = study_and_trials(words, runs, required=required)
+    study, trials = arguments.study_and_trials(words, runs, required=required)
     sys.exit(act_on_trials(study, runs, act, trials))
 
 
 @click.command()
-@trials_argument
-@runs_option
+@arguments.trials_argument
+@options.runs_option
 def kill(words: tuple[str, ...], *, runs: Path) -> None:
     """End TRIALS of STUDY. They stay ended unless `retry` continues one."""
     _act("kill", words, runs, required=True)
 
 
 @click.command()
-@more_argument
-@runs_option
+@arguments.more_argument
+@options.runs_option
 def pause(words: tuple[str, ...], *, runs: Path) -> None:
     """Pause TRIALS of STUDY: they save and leave. Without any: launch nothing new."""
     _act("pause", words, runs, required=False)
 
 
 @click.command()
-@more_argument
-@runs_option
+@arguments.more_argument
+@options.runs_option
 def resume(words: tuple[str, ...], *, runs: Path) -> None:
     """Continue paused TRIALS of STUDY. Without any: launch new ones again."""
     _act("resume", words, runs, required=False)
 
 
 @click.command()
-@trials_argument
-@runs_option
+@arguments.trials_argument
+@options.runs_option
 def retry(words: tuple[str, ...], *, runs: Path) -> None:
     """Continue TRIALS of STUDY that failed, were pruned or were killed.
 
@@ -83,27 +71,27 @@ def retry(words: tuple[str, ...], *, runs: Path) -> None:
 @click.argument("words", nargs=-1, metavar="[STUDY] [KEY=VALUE]...")
 @click.option(
     "--like",
-    type=TrialNumber(),
+    type=arguments.TrialNumber(),
     metavar="N",
     help="Take the values that are not given from trial N.",
 )
-@runs_option
+@options.runs_option
 def add(words: tuple[str, ...], *, like: int | None, runs: Path) -> None:
     """Add a trial of your own to STUDY; what you leave out is chosen for you."""
     from tuitune.cli.control import add_trial
 
-    study, values = study_and_values(words, runs)
+    study, values = arguments.study_and_values(words, runs)
     sys.exit(add_trial(study, runs, values, like))
 
 
 @click.command("set")
 @click.argument("words", nargs=-1, metavar="[STUDY] KEY=VALUE...")
-@runs_option
+@options.runs_option
 def set_(words: tuple[str, ...], *, runs: Path) -> None:
     """Change STUDY while it runs, as search.concurrency=4 or search.trials=200."""
     from tuitune.cli.control import set_settings
 
-    study, overrides = study_and_values(words, runs)
+    study, overrides = arguments.study_and_values(words, runs)
     if not overrides:
         raise click.UsageError("what is to be changed? Write KEY=VALUE, as search.trials=200")
     sys.exit(set_settings(study, runs, overrides))

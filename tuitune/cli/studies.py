@@ -1,37 +1,36 @@
 """Stored studies, and the one that the user means."""
 
-from __future__ import annotations
-
 import shlex
 import sys
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from tuitune.core.search.importance import FINISHED, is_due
+import msgspec
+
+from tuitune.core.search.importance import FINISHED, Importance, is_due
+from tuitune.core.spec import StudySpec
 from tuitune.core.study.ranking import best_of
-from tuitune.store import owner
-from tuitune.store.errors import StoreError
-from tuitune.store.folder import DATABASE, DOCUMENT, all_studies, find_study, trial_folder
+from tuitune.store import errors, owner
+from tuitune.store.folder import (
+    DATABASE,
+    DOCUMENT,
+    STORAGE_KEY,
+    STORAGES,
+    all_studies,
+    find_study,
+    trial_folder,
+)
+from tuitune.store.owner import Owner
 from tuitune.store.reader import Reader
-from tuitune.studyfile import StudyFileError, load
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tuitune.core.search.importance import Importance
-    from tuitune.core.spec import StudySpec
-    from tuitune.store.owner import Owner
-    from tuitune.store.rows import StudyRow, StudyState, TrialRow
-
+from tuitune.store.rows import StudyRow, StudyState, TrialRow
+from tuitune.studyfile import load
 
 _MOST_NAMES = 8  # that a message lists
 
 
-@dataclass(frozen=True)
-class StudyFolder:
+class StudyFolder(msgspec.Struct, frozen=True, dict=True):
     """A study folder, read when first needed. Its methods raise StoreError, StudyFileError."""
 
     path: Path
@@ -55,6 +54,12 @@ class StudyFolder:
     def source(self) -> Path:
         """The study file, as it was run last."""
         return Path(self.reader.get("source") or self.path / DOCUMENT)
+
+    @property
+    def storages(self) -> list[str]:
+        """Its folders in storages, where a cluster's nodes have copied checkpoints and logs."""
+        places = (self.reader.get(STORAGES) or "").splitlines()
+        return [f"{place.rstrip('/')}/{self.reader.get(STORAGE_KEY)}" for place in places]
 
     @property
     def words(self) -> str:
@@ -115,18 +120,14 @@ class StudyFolder:
         return None if found is None else folder / found.place
 
 
-def open_study(text: str | None, runs: Path) -> StudyFolder | None:
+def open_study(text: str | None, runs: Path) -> StudyFolder:
     """The study that this text names, None: the one of `named_or_newest`.
 
-    None, with a message on stderr, if none can be read.
+    Raises StoreError and StudyFileError if none can be read.
     """
-    try:
-        study = StudyFolder(named_or_newest(text, runs))
-        study.reader.get("source")
-        _ = study.spec
-    except (StoreError, StudyFileError) as error:
-        print(error, file=sys.stderr)
-        return None
+    study = StudyFolder(named_or_newest(text, runs))
+    study.reader.get("source")
+    _ = study.spec
     return study
 
 
@@ -155,12 +156,14 @@ def _the_one(runs: Path) -> tuple[Path, str]:
     running, folders = candidates(runs)
     place = f"in {short_path(runs.absolute())}"
     if not folders:
-        raise StoreError(f"no studies {place} or on this machine; `tuitune STUDY.toml` runs one")
+        raise errors.StoreError(
+            f"no studies {place} or on this machine; `tuitune STUDY.toml` runs one"
+        )
     if folders[0].parent != runs.resolve():
         place = "on this machine"
     if len(running) > 1:
         names = ", ".join(folder.name for folder in running[:_MOST_NAMES])
-        raise StoreError(f"{len(running)} studies run {place}: name one of {names}")
+        raise errors.StoreError(f"{len(running)} studies run {place}: name one of {names}")
     if len(folders) == 1:
         return folders[0], f"the only study {place}"
     if running:

@@ -9,23 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tuitune.cli.console import print_json
+from tuitune.cli import console
 from tuitune.cli.output import output
-from tuitune.cli.trials_table import best_head
 from tuitune.core.events import TrialState
-from tuitune.messages.configuration import configuration_toml
-from tuitune.messages.states import WORDS, shown_counts
-from tuitune.messages.text import duration, number, plain, trial_name
+from tuitune.messages import configuration, states, text
 from tuitune.store.rows import StudyRow
-from tuitune.ui.render.lines import line
+from tuitune.ui.render.lines import Line, Span, line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from tuitune.cli.studies import StudyFolder
     from tuitune.core.study import Study
-    from tuitune.messages.states import Shown
-    from tuitune.ui.render.lines import Line, Span
 
 AGAIN = "once that is mended, the same command tries them again"
 
@@ -78,7 +73,7 @@ def print_result(result: Result, *, as_json: bool = False) -> int:
     """Print the result of a study; the exit status: 0, or 1 if no trial completed."""
     try:
         if as_json:
-            print_json(_record(result))
+            console.print_json(_record(result))
         else:
             output().print(*_summary(result), fold=False)
         sys.stdout.flush()
@@ -89,18 +84,26 @@ def print_result(result: Result, *, as_json: bool = False) -> int:
 
 def _summary(result: Result) -> list[Line]:
     """Counts, time, and the best configuration as TOML."""
-    counted = counted_spans(shown_counts(result.counts, result.held))
+    counted = counted_spans(states.shown_counts(result.counts, result.held))
     why = f" ({result.exhausted})" if result.exhausted else ""
-    name, took = f"{plain(result.name)}: ", f" in {duration(result.seconds)}{plain(why)}"
+    name, took = (
+        f"{text.plain(result.name)}: ",
+        f" in {text.duration(result.seconds)}{text.plain(why)}",
+    )
     lines = [line((name, "bold"), *counted, took)]
     best = result.best
     if best is None:
         is_each_failed = {state for state, n in result.counts.items() if n} == {TrialState.FAILED}
         again = f"; {AGAIN}" if is_each_failed else ""
-        return [*lines, line(f"no trial has reported a number for {plain(result.metric)}{again}")]
-    value = f"{result.metric} {number(best.value)}"
-    head = best_head(trial_name(best.trial), value, partial=best.partial)
-    toml = configuration_toml(best.config).splitlines()
+        return [
+            *lines,
+            line(f"no trial has reported a number for {text.plain(result.metric)}{again}"),
+        ]
+    from tuitune.cli import trials_table  # noqa: PLC0415 - no trial has to wait for it
+
+    value = f"{result.metric} {text.number(best.value)}"
+    head = trials_table.best_head(text.trial_name(best.trial), value, partial=best.partial)
+    toml = configuration.configuration_toml(best.config).splitlines()
     return [*lines, head, (), *(line(one) for one in toml)]
 
 
@@ -125,12 +128,12 @@ def counts(trials: Iterable[tuple[TrialState, bool]]) -> tuple[dict[TrialState, 
     return {state: found[state, True] + found[state, False] for state in TrialState}, held
 
 
-def counted_spans(found: Mapping[Shown, int]) -> Line:
+def counted_spans(found: Mapping[states.Shown, int]) -> Line:
     """As "4 complete, 2 held", each in the colour of its state."""
     spans: list[Span] = []
     for state, count in found.items():
         spans += [(", ", "")] if spans else []
-        spans.append((f"{count} {state}", WORDS[state].role))
+        spans.append((f"{count} {state}", states.WORDS[state].role))
     return tuple(spans) or (("no trials", ""),)
 
 

@@ -1,26 +1,20 @@
 """The table of trials that `show` prints, and the best trial as its last lines."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
 
 from tuitune.cli.output import EXPENDABLE, Column, table
-from tuitune.messages.configuration import configuration_toml
-from tuitune.messages.failures import failure_groups
+from tuitune.core.space import Parameter
+from tuitune.core.spec import StudySpec
+from tuitune.messages import configuration, failures
 from tuitune.messages.states import WORDS, Shown
 from tuitune.messages.text import duration, number, plain, trial_count, trial_name
 from tuitune.store.exported import usage_record
+from tuitune.store.rows import TrialRow
 from tuitune.ui.render.glyphs import shown_state
 from tuitune.ui.render.lines import Line, cell_len, line
 from tuitune.ui.table import cells
 from tuitune.ui.table.columns import is_number, searched
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from tuitune.core.space import Parameter
-    from tuitune.core.spec import StudySpec
-    from tuitune.store.rows import TrialRow
 
 _QUIET: Final = frozenset({Shown.PRUNED, Shown.KILLED})
 _LEAST_NOTE: Final = 20
@@ -72,7 +66,7 @@ def failure_lines(
 ) -> Iterator[Line]:
     """A block for each error: how many trials have it, what they share, and the trials."""
     by_number = {row.number: row for row in rows}
-    for group in failure_groups(rows):
+    for group in failures.failure_groups(rows):
         count = len(group.trials)
         yield ()
         yield line((f"{trial_count(count)}: ", "bold"), (group.error, "error"))
@@ -90,7 +84,7 @@ def _note(row: TrialRow) -> str:
 
 def best_lines(spec: StudySpec, best: TrialRow, *, partial: bool) -> list[Line]:
     """The best trial, its value and its configuration as TOML."""
-    toml = configuration_toml(best.config).splitlines()
+    toml = configuration.configuration_toml(best.config).splitlines()
     value = f"{spec.objective.metric} {number(best.value)}"
     return [
         best_head(trial_name(best.number), value, partial=partial),

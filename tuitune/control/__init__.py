@@ -18,16 +18,6 @@ if TYPE_CHECKING:
 
     from tuitune.control.server import Handler, Server
 
-__all__ = [
-    "ControlError",
-    "choose_place",
-    "leave_place",
-    "private_folder",
-    "request",
-    "serve",
-    "socket_path",
-]
-
 
 async def serve(path: Path, handler: Handler) -> Server:
     """Answer requests at `path` until the server is closed; a stale socket there is replaced.

@@ -4,8 +4,6 @@ They are in a folder of /tmp that only this user may enter, and not in $XDG_RUNT
 removes that one when its user logs out, and engines outlive that.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
@@ -18,6 +16,7 @@ from typing import Any
 import msgspec
 
 from tuitune.control.requests import Answer, Request
+from tuitune.ipc.files import replace_file
 from tuitune.ipc.sockets import is_own, process_of
 
 PROTOCOL = 2  # of requests and answers; the first had no number
@@ -110,12 +109,11 @@ def choose_place(folder: Path) -> None:
         place = private_folder(_usual())
     except ControlError:
         place = _random_place()
-    aside = folder / f"{_PLACE}.{os.getpid()}"
+    note = folder / _PLACE
     try:
-        aside.write_text(f"{_identity(folder)}\n{place / _digest(folder)}\n", encoding="utf-8")
-        aside.replace(folder / _PLACE)
+        replace_file(note, f"{_identity(folder)}\n{place / _digest(folder)}\n")
     except OSError as error:
-        raise ControlError(f"{aside}: can't be written ({error.strerror})") from error
+        raise ControlError(f"{note}: can't be written ({error.strerror})") from error
 
 
 def leave_place(folder: Path) -> None:

@@ -45,6 +45,9 @@ class EnginePort(Protocol):
     async def add(self, proposal: Proposal, by: str) -> dict[str, Any]:
         """Make a trial of it. Returns its whole configuration. Raises RefusedError."""
 
+    def follow_log(self, trial: int, attempt: int) -> None:
+        """As `executors.base.HasNodes.follow_log`; does nothing on one machine."""
+
     def use_gpus_again(self, which: str) -> list[int]:
         """End that these are set aside. Returns their numbers. Raises RefusedError."""
 
@@ -169,6 +172,19 @@ class Add(Request, frozen=True, tag="add"):
         if self.like is not None:
             proposal = replace(proposal, why=f"like {trial_name(self.like)}")
         return {"trial": number, "config": await engine.add(proposal, by)}
+
+
+class FollowLog(Request, frozen=True, tag="follow_log"):
+    """Let the trial's log in the study folder have what it has printed on its node up to now."""
+
+    trial: int
+
+    async def handle(self, engine: EnginePort, by: str) -> Answer:
+        """Answers nothing: the log comes later, and is read from the study folder."""
+        del by
+        if 0 <= self.trial < len(engine.study.state.trials):
+            engine.follow_log(self.trial, engine.study.state.trials[self.trial].attempt)
+        return {}
 
 
 class Set(Request, frozen=True, tag="set"):

@@ -1,7 +1,5 @@
 """The engine's end of its control socket: JSON lines, decoded to requests by the registry."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json
@@ -13,8 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from tuitune import plugins
-from tuitune.control import requests
-from tuitune.control.client import PROTOCOL, ControlError, private_folder
+from tuitune.control import client, requests
 from tuitune.control.requests import Answer, RefusedError, Request
 from tuitune.ipc.sockets import BoundSocket, is_own
 from tuitune.messages.text import plain
@@ -31,6 +28,7 @@ _REQUESTS: Final[dict[str, type[Request]]] = {
     "retry": requests.Retry,
     "add": requests.Add,
     "set": requests.Set,
+    "follow_log": requests.FollowLog,
 }
 LIMIT = 1024 * 1024  # bytes of one request
 WATCH = 5.0  # seconds between two looks at the socket's path
@@ -64,10 +62,12 @@ class Server:
 
     async def _listen(self) -> None:
         try:
-            private_folder(self.path.parent)
+            client.private_folder(self.path.parent)
             bound = BoundSocket(self.path, _BACKLOG)
         except OSError as error:
-            raise ControlError(f"{self.path}: can't listen there ({error.strerror})") from error
+            raise client.ControlError(
+                f"{self.path}: can't listen there ({error.strerror})"
+            ) from error
         self._close_socket()
         self._bound = bound
         self._listening = await asyncio.start_unix_server(
@@ -85,7 +85,7 @@ class Server:
         while True:
             await asyncio.sleep(WATCH)
             if self._bound is not None and not self._bound.is_in_place():
-                with contextlib.suppress(ControlError):  # tried again after the next look
+                with contextlib.suppress(client.ControlError):  # tried again after the next look
                     await self._listen()
 
     def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -99,7 +99,7 @@ class Server:
             if not is_own(writer.get_extra_info("socket")):
                 return
             while (line := await _read(reader)) is not None:
-                answer = {**await self._answer(line), "protocol": PROTOCOL}
+                answer = {**await self._answer(line), "protocol": client.PROTOCOL}
                 writer.write(json.dumps(answer).encode() + b"\n")
                 await writer.drain()
         except OSError:
@@ -128,7 +128,7 @@ def _decode(line: bytes) -> tuple[Request, str]:
         message = None
     if not isinstance(message, dict):
         raise RefusedError(f"a request is one JSON object on a line of up to {LIMIT} bytes")
-    if message.get("protocol") != PROTOCOL:
+    if message.get("protocol") != client.PROTOCOL:
         raise RefusedError(
             "this engine is of another version of tuitune than the command; use the engine's, or "
             f"end the engine with `kill {os.getpid()}` (its trials save and leave) and go on with "
@@ -151,7 +151,9 @@ def _kind(name: Any) -> type[Request]:
     except plugins.PluginError as error:
         raise RefusedError(f"this engine knows no such request: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Request)):
-        raise RefusedError(f"this engine knows no such request: {name} is no subclass of Request")
+        raise RefusedError(
+            f"this engine knows no such request: {name} is not a subclass of Request"
+        )
     return found
 
 

@@ -1,7 +1,5 @@
 """Typed reasons about GPUs, and the base of all reasons; see `tuitune.core.reasons`."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import msgspec

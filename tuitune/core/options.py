@@ -1,7 +1,5 @@
 """Options that a search method or a pruner reads from its table, and faults in them."""
 
-from __future__ import annotations
-
 from typing import Any, Literal, NamedTuple
 
 import msgspec

@@ -154,7 +154,7 @@ class NoObjective(Reason, frozen=True, tag="no objective"):
 class CountedAgain(Reason, frozen=True, tag="counted again"):
     """It went on from a checkpoint of step `checkpoint`, counted from below, and returned early.
 
-    reached: the step that it returned at, of `end`. How far it is can't be told by that.
+    reached: the step that it returned at, of `end`. That does not say how far it is.
     """
 
     unit: str
@@ -290,6 +290,18 @@ class Remaining(Reason, frozen=True, tag="remaining"):
     """Drawn from what was not tried, since all candidates of the model were."""
 
 
+class Pace(msgspec.Struct, frozen=True, array_like=True):
+    """The seconds that a whole trial is expected to take, which its proposal has weighed.
+
+    times: beside the median trial's. rate: improvement a second, beside that of the configuration
+    with the greatest improvement; None: not known.
+    """
+
+    seconds: float
+    times: float
+    rate: float | None = None
+
+
 class Modelled(Reason, frozen=True, tag="modelled"):
     """What the Gaussian process expects of a configuration, in the metric's own units."""
 
@@ -299,6 +311,7 @@ class Modelled(Reason, frozen=True, tag="modelled"):
     shares: tuple[tuple[str, float], ...]  # parameters by 1 / length scale, of 1; the largest first
     correlation: tuple[int, int, float] | None = None  # of the values at two rungs' steps
     earlier: tuple[tuple[str, float], ...] = ()  # earlier studies, with their weights from 0 to 1
+    pace: Pace | None = None  # None: trials take about as long as each other
 
 
 class Denser(Reason, frozen=True, tag="denser"):
@@ -310,6 +323,7 @@ class Denser(Reason, frozen=True, tag="denser"):
     rung: int | None = None  # the resource at which trials are compared; None: at their end
     running: bool = True  # whether running trials are among the poor
     earlier: tuple[tuple[str, float], ...] = ()  # as of `Modelled`
+    pace: Pace | None = None  # the same
 
 
 Why = (

@@ -1,7 +1,5 @@
 """Sizes of memory and disks as text, in the units of nvidia-smi and free: powers of 1024."""
 
-from __future__ import annotations
-
 from typing import Final
 
 _GIB: Final = 1 << 30

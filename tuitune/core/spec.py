@@ -1,36 +1,17 @@
 """The content of a study file as data, which `studyfile` alone writes."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, NamedTuple
 
+import msgspec
+
 from tuitune.core.options import Mode
 from tuitune.core.placement.hours import Window
-from tuitune.core.pruning.pruner import Pruner, PruningSpec, PruningStyle
+from tuitune.core.pruning.pruner import Pruner, PruningSpec
 from tuitune.core.search.proposal import SearchSpec
 from tuitune.core.space import SearchSpace
-
-__all__ = [
-    "DevicesSpec",
-    "KeepCheckpoints",
-    "Limits",
-    "LogSpec",
-    "Mode",
-    "NotifySpec",
-    "Objective",
-    "OnForeign",
-    "Pause",
-    "PruningSpec",
-    "PruningStyle",
-    "SearchSpec",
-    "StudySpec",
-    "TrialSpec",
-    "ValueOf",
-]
 
 ValueOf = Literal["last", "best"]
 KeepCheckpoints = Literal["best", "all", "none"]
@@ -38,8 +19,7 @@ OnForeign = Literal["drain", "pause", "ignore", "park"]
 Pause = Literal["save", "park"]
 
 
-@dataclass(frozen=True, slots=True)
-class Objective:
+class Objective(msgspec.Struct, frozen=True):
     """The metric to optimise. value: a trial counts with its last or with its best one."""
 
     metric: str
@@ -47,15 +27,13 @@ class Objective:
     value: ValueOf = "last"
 
 
-@dataclass(frozen=True, slots=True)
-class TrialSpec:
+class TrialSpec(msgspec.Struct, frozen=True):
     """How one trial runs. Exactly one of `target` and `command` is set."""
 
-    target: str | None = (
-        None  # "file.py:function" next to the study file, or "package.module:function"
-    )
+    # "file.py:function" next to the study file, or "package.module:function"
+    target: str | None = None
     command: tuple[str | tuple[str, ...], ...] | None = None  # a nested tuple is an optional group
-    metrics: Mapping[str, str] = field(default_factory=dict)  # name -> pattern with one group
+    metrics: Mapping[str, str] = {}  # name -> pattern with one group
     gpus: float | Literal["auto"] | None = None  # None: as many as the machine suggests
     cpus: float = 1.0
     memory: int | None = None  # bytes
@@ -63,7 +41,7 @@ class TrialSpec:
     timeout: float | None = None  # seconds, per attempt
     checkpoint_every: float = 600.0  # seconds
     keep_checkpoints: KeepCheckpoints = "best"
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = {}
     leave_within: float | None = None  # seconds to save and leave in; None: by the slowest epoch
     saves: str | None = None  # a command's checkpoint: a path or glob below the trial's folder
     cwd: str | None = None  # as it is written: relative to the study file; None: its folder
@@ -81,8 +59,7 @@ class TrialSpec:
         return 1 if self.gpus is None or self.gpus == "auto" else math.ceil(self.gpus)
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """What ends a study, or suspends its launches."""
 
     time: float | None = None  # seconds
@@ -90,8 +67,7 @@ class Limits:
     disk_free: int | None = None  # bytes
 
 
-@dataclass(frozen=True, slots=True)
-class DevicesSpec:
+class DevicesSpec(msgspec.Struct, frozen=True):
     """The GPUs that a study uses, and what it does when others use them too."""
 
     allow: tuple[str | int, ...] = ()  # UUIDs or nvidia-smi's numbers; empty: all visible ones
@@ -120,8 +96,7 @@ _NOBODY = NotifySpec()
 _NOWHERE = LogSpec()
 
 
-@dataclass(frozen=True)
-class StudySpec:
+class StudySpec(msgspec.Struct, frozen=True, dict=True):
     """A whole study file."""
 
     name: str

@@ -1,7 +1,5 @@
 """Whether CUDA starts, asked in a process of its own: it may hang, and would keep a GPU."""
 
-from __future__ import annotations
-
 import ctypes
 import json
 import re

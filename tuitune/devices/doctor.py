@@ -1,7 +1,5 @@
 """Problems of this machine that prevent a study, or may prevent one."""
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import resource
@@ -11,15 +9,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from tuitune.core.placement.gpu_state import MPS
+from tuitune.core.placement import gpu_state, visibility
 from tuitune.core.placement.snapshots import GpuSample, Snapshot
-from tuitune.core.placement.visibility import NotAllowedError, allowed
 from tuitune.core.sizes import size
-from tuitune.devices import cuda, rocm
+from tuitune.devices import cuda, nvml, quarantine, rocm
 from tuitune.devices.locks import LocksError, lock_folder
-from tuitune.devices.nvml import SHADOWED, default_mode
 from tuitune.devices.parking import parking_words, why_not_here
-from tuitune.devices.quarantine import Aside
 from tuitune.messages.reasons import reason_words
 from tuitune.messages.text import gpus
 
@@ -36,7 +31,7 @@ class Finding(NamedTuple):
 
 
 def findings(
-    seen: Snapshot, environment: Mapping[str, str], listed: Iterable[Aside] = ()
+    seen: Snapshot, environment: Mapping[str, str], listed: Iterable[quarantine.Aside] = ()
 ) -> list[Finding]:
     """The results of all checks of this machine, which may take seconds.
 
@@ -79,7 +74,7 @@ def binding() -> list[Finding]:
     if found is None:
         return [Finding("wrong", "pynvml", "is missing; run: pip install nvidia-ml-py")]
     if found.submodule_search_locations is not None:
-        return [Finding("wrong", "pynvml", SHADOWED)]
+        return [Finding("wrong", "pynvml", nvml.SHADOWED)]
     return []
 
 
@@ -91,7 +86,7 @@ def one(device: GpuSample) -> list[Finding]:
     found = []
     if device.mode == "exclusive":
         text = "its compute mode lets one process at a time use it: no two trials share it"
-        found.append(Finding("note", what, f"{text}; {default_mode(device.index)} lets them"))
+        found.append(Finding("note", what, f"{text}; {nvml.default_mode(device.index)} lets them"))
     processes = device.processes
     if processes is None:
         text = "its driver lists no processes: others on it can't be seen, and trials don't share"
@@ -104,13 +99,13 @@ def one(device: GpuSample) -> list[Finding]:
     if device.slowed:
         text = f"its clock is held down: {', '.join(device.slowed)}"
         found.append(Finding("note", what, f"{text}; trials there take longer"))
-    if any(process.name.startswith(MPS) for process in processes or ()):
+    if any(process.name.startswith(gpu_state.MPS) for process in processes or ()):
         text = "an MPS server runs on it: trials that share it may run at once, and die together"
         found.append(Finding("note", what, text))
     return found
 
 
-def aside(listed: Iterable[Aside]) -> list[Finding]:
+def aside(listed: Iterable[quarantine.Aside]) -> list[Finding]:
     """GPUs that are set aside, since they have failed trials."""
     return [
         Finding(
@@ -149,8 +144,8 @@ def shell(seen: Snapshot, environment: Mapping[str, str]) -> list[Finding]:
         return []
     variable = f"CUDA_VISIBLE_DEVICES={visible}"
     try:
-        left = allowed(seen.devices, environment, ())
-    except NotAllowedError as error:
+        left = visibility.allowed(seen.devices, environment, ())
+    except visibility.NotAllowedError as error:
         return [Finding("wrong", "shell", str(error))]
     if not left:
         remedy = "unset it, or write numbers or UUIDs of nvidia-smi -L"

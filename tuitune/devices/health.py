@@ -1,7 +1,5 @@
 """Errors that a GPU's driver reports (Xids), and what slows its clock down, by NVML."""
 
-from __future__ import annotations
-
 import ctypes
 from collections.abc import Callable
 from typing import Any

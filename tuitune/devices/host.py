@@ -1,12 +1,9 @@
 """The CPUs and the memory that this process may use, by its affinity mask and cgroups."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 
-from tuitune.core.placement.gpu_state import GpuState
-from tuitune.core.placement.host import HostResources
+from tuitune.core.placement import gpu_state, host
 from tuitune.core.spec import DevicesSpec
 
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -14,15 +11,15 @@ _LEAST_FREE = 1 << 30  # bytes that parked trials leave to others
 _FIRST_NAMESPACE = 0xEFFFFFFC  # the inode of the machine's own pid namespace, in every kernel
 
 
-def host_room() -> HostResources:
+def host_room() -> host.HostResources:
     """CPU slots, and memory in bytes, for all trials together."""
-    return HostResources(cpus=cpu_slots(_CGROUPS), memory=memory_bytes(_CGROUPS))
+    return host.HostResources(cpus=cpu_slots(_CGROUPS), memory=memory_bytes(_CGROUPS))
 
 
-def make_state(spec: DevicesSpec) -> GpuState:
+def make_state(spec: DevicesSpec) -> gpu_state.GpuState:
     """The state of GPUs, as this process and those below it see their processes."""
     contained = Path("/proc/self/ns/pid").stat().st_ino != _FIRST_NAMESPACE
-    return GpuState(spec, os.getpid(), user=os.getuid(), contained=contained)
+    return gpu_state.GpuState(spec, os.getpid(), user=os.getuid(), contained=contained)
 
 
 def cpu_slots(cgroups: Path) -> float:

@@ -10,8 +10,7 @@ from typing import NamedTuple
 
 import psutil
 
-from tuitune.core.placement.host import HOST, HostResources
-from tuitune.core.placement.snapshots import DeviceSample, TrialUsage
+from tuitune.core.placement import host, snapshots
 
 _PROC = Path("/proc")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -21,20 +20,22 @@ _TICKS = os.sysconf("SC_CLK_TCK")  # a second of CPU, in proc_pid_stat(5)
 class HostSampler:
     """Samples the host; loads are averages since the last sample, None in the first."""
 
-    def __init__(self, machine: HostResources, folder: Path) -> None:
+    def __init__(self, machine: host.HostResources, folder: Path) -> None:
         self._machine = machine
         self._folder = folder
         self._name = _model()
         self._before: _Look | None = None
 
-    def sample(self, now: float, trials: Mapping[int, int], slots_used: float) -> DeviceSample:
+    def sample(
+        self, now: float, trials: Mapping[int, int], slots_used: float
+    ) -> snapshots.DeviceSample:
         """`trials`: process ids of running trials; `now`: Unix seconds."""
         memory = psutil.virtual_memory()
         look, before = _look(now, trials), self._before
         self._before = look
-        return DeviceSample(
+        return snapshots.DeviceSample(
             time=now,
-            device=HOST,
+            device=host.HOST,
             kind="host",
             name=self._name,
             utilisation=None if before is None else look.busy_since(before),
@@ -77,11 +78,11 @@ class _Look(NamedTuple):
         spent = sum(max(0, self.ticks[pid] - before.ticks.get(pid, 0)) for pid in known)
         return float(spent) / _TICKS / max(self.time - before.time, 1e-3)
 
-    def usage(self, before: _Look | None, trial: int) -> TrialUsage:
+    def usage(self, before: _Look | None, trial: int) -> snapshots.TrialUsage:
         """What a trial uses; its cores only once it was seen before."""
         tree = self.trees[trial]
         cpu = None if before is None or trial not in before.trees else self.since(before, tree)
-        return TrialUsage(trial, len(tree), sum(map(_resident, tree)), cpu)
+        return snapshots.TrialUsage(trial, len(tree), sum(map(_resident, tree)), cpu)
 
 
 def _look(now: float, trials: Mapping[int, int]) -> _Look:

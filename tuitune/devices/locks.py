@@ -3,13 +3,13 @@
 The kernel drops a lock when the process that holds it dies, so that none is ever left behind.
 """
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import os
 from collections.abc import Mapping
 from pathlib import Path
+
+from tuitune.ipc.files import is_at
 
 FOLDER = "TUITUNE_LOCKS"  # names another folder, such as one that containers share
 _FOLDERS = (Path("/dev/shm"), Path("/tmp"))  # noqa: S108 - where all users of a machine meet
@@ -64,7 +64,7 @@ class Locks:
             holder = os.pread(lock, 200, 0).decode("utf-8", "replace").strip()
             os.close(lock)
             return holder or "another study"
-        if not _is_at(path, lock):  # its earlier holder has removed the file meanwhile
+        if not is_at(path, lock):  # its earlier holder has removed the file meanwhile
             os.close(lock)
             return self.take(uuid)
         with contextlib.suppress(OSError):  # the lock counts, not its text
@@ -78,7 +78,7 @@ class Locks:
         if (lock := self._held.pop(uuid, None)) is not None:
             path = self._path(uuid)
             with contextlib.suppress(OSError):  # it may be another user's file
-                if _is_at(path, lock):
+                if is_at(path, lock):
                     path.unlink()
             os.close(lock)
 
@@ -100,10 +100,3 @@ class Locks:
             with contextlib.suppress(OSError):
                 os.fchmod(lock, 0o666)  # whatever the umask: others must be able to take it, too
             return lock
-
-
-def _is_at(path: Path, lock: int) -> bool:
-    try:
-        return path.stat().st_ino == os.fstat(lock).st_ino
-    except OSError:
-        return False

@@ -1,7 +1,5 @@
 """NVML's readings of every device, with drivers that lack or distort some of them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterable, Mapping
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -53,7 +51,7 @@ class Nvml:
         self._nvml = _library()
         self._skip = skip
         self._known: dict[int, _Known] = {}
-        self._reserved: dict[str, int] = {}  # of old drivers, which count it as used
+        self._reserved: dict[str, int] = {}  # by UUID, with old drivers, which count it as used
         self._links: dict[frozenset[str], int] = {}
         self._described = Processes()
         self._health = Health(self._try)
@@ -194,12 +192,12 @@ class Nvml:
         memory: dict[int, int | None] = {}
         for process in (*found, *clients):
             size = process.usedGpuMemory
-            # 560.35 lists 0 for processes of a container: that is no figure
+            # 560.35 lists 0 for processes of a container: that is not a figure
             memory[process.pid] = None if not size or size >= _NO_NUMBER else size
         return tuple(self._described.describe(pid, size) for pid, size in sorted(memory.items()))
 
     def _graphics(self, handle: Any, computing: Iterable[DeviceProcess]) -> int | None:
-        """Bytes of programs that draw, without those that compute as well; None: unknown."""
+        """Bytes used by programs that only draw and don't compute; None: unknown."""
         found = self._ask("nvmlDeviceGetGraphicsRunningProcesses_v3", handle)
         if found is None:
             return None
@@ -260,7 +258,7 @@ class Nvml:
             return None
         try:
             return call(*arguments)
-        except nvml.NVMLLibraryMismatchError:  # the driver is older; this is no NVMLError
+        except nvml.NVMLLibraryMismatchError:  # the driver is older; this is not an NVMLError
             return None
         except nvml.NVMLError as error:
             self._raise_if_fatal(error)
@@ -343,7 +341,7 @@ def _text(error: Any) -> str:
 
 
 def _within(value: int | None, low: int, high: int) -> int | None:
-    """The value; None if it is out of range, as drivers return some."""
+    """The value; None if it is out of range, which some drivers return."""
     return value if value is not None and low <= value <= high else None
 
 

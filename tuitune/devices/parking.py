@@ -5,8 +5,6 @@ in NVIDIA's reference of the driver API: lock (no call of CUDA gets through any 
 restore, unlock. A restore without enough memory can't be repeated: the process is lost.
 """
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import platform
@@ -19,8 +17,7 @@ import msgspec
 
 from tuitune.core.placement.snapshots import GpuSample, Snapshot
 from tuitune.core.sizes import size
-from tuitune.devices.host import room_for_parked
-from tuitune.devices.rocm import PREFIX
+from tuitune.devices import host, rocm
 from tuitune.ipc.entry import connect_to_parent
 
 _LEAST_DRIVER, _MOVING_DRIVER = 575, 580  # with all calls; that can restore on another GPU
@@ -204,7 +201,7 @@ def why_not_here(seen: Snapshot, devices: Collection[GpuSample]) -> str:
     """Why nothing can be parked on these GPUs, with the remedy; empty if it can."""
     if platform.machine() != "x86_64":
         return f"the driver parks processes on x86-64 only, not on {platform.machine()}"
-    if any(device.uuid.startswith(PREFIX) for device in devices):
+    if any(device.uuid.startswith(rocm.PREFIX) for device in devices):
         return "only NVIDIA's driver can park a process"
     if any(device.parent for device in devices):
         return "processes on MIG instances can't be parked; use whole GPUs"
@@ -218,7 +215,7 @@ def why_not_here(seen: Snapshot, devices: Collection[GpuSample]) -> str:
 
 def parking_words() -> str:
     """How much can be parked on this machine now."""
-    room = max(0, room_for_parked())
+    room = max(0, host.room_for_parked())
     return f"the host has room for {size(room)} of GPU memory; experimental"
 
 

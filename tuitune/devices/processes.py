@@ -1,7 +1,5 @@
 """The processes that a driver lists, described by /proc."""
 
-from __future__ import annotations
-
 import pwd
 import threading
 

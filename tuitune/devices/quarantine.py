@@ -4,8 +4,6 @@ The files lie beside the locks and count until the machine is started again, unl
 cleared before.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,8 +13,8 @@ import msgspec
 
 from tuitune.core.gpu_reasons import GpuAside
 from tuitune.devices.locks import LocksError, lock_folder
+from tuitune.ipc.files import boot_id, replace_file
 
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
 ALL = "all"
 
 
@@ -49,7 +47,7 @@ class Quarantine:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._user = os.getuid()
-        self._boot = _boot()
+        self._boot = boot_id()
         self._read: dict[str, tuple[int, Aside | None]] = {}  # by name: when it was changed
 
     def listed(self) -> list[Aside]:
@@ -64,10 +62,8 @@ class Quarantine:
 
     def add(self, index: int, uuid: str, why: GpuAside) -> None:
         """Set a GPU aside. Raises OSError."""
-        path = self._path(uuid)
-        new = path.with_suffix(f".{os.getpid()}")
-        new.write_bytes(msgspec.json.encode(_Record(self._boot, index, uuid, why)))
-        new.replace(path)
+        record = _Record(self._boot, index, uuid, why)
+        replace_file(self._path(uuid), msgspec.json.encode(record))
 
     def clear(self, which: str) -> list[Aside]:
         """End it for "all", or for a GPU by its number or the start of its UUID. Raises OSError.
@@ -101,11 +97,3 @@ class Quarantine:
         except (OSError, msgspec.MsgspecError):
             return None
         return known[1]
-
-
-def _boot() -> str:
-    """Differs for each start of the machine; empty where it can't be read."""
-    try:
-        return _BOOT.read_text(encoding="utf-8").strip()
-    except OSError:
-        return ""

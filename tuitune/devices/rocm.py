@@ -1,7 +1,5 @@
 """GPUs of AMD, which are counted and not measured: a trial has them whole."""
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import re
@@ -13,9 +11,9 @@ from tuitune.core.placement.snapshots import GpuSample, Snapshot
 PREFIX = "AMD-"
 _NODES = Path("/sys/class/kfd/kfd/topology/nodes")
 _DEVICE = Path("/dev/kfd")
-_SIMDS = re.compile(r"^simd_count [1-9]", re.MULTILINE)
+_SIMDS = r"(?m)^simd_count [1-9]"
 _VISIBLE = ("HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")
-_BUILT_FOR_ROCM = re.compile(r"^hip\b.*=\s*['\"]", re.MULTILINE)
+_BUILT_FOR_ROCM = r"(?m)^hip\b.*=\s*['\"]"
 LIMITS = (
     "nothing of them is measured: each trial has its own, whole, and what others do there is not "
     "seen"
@@ -29,14 +27,16 @@ def count(nodes: Path = _NODES, device: Path = _DEVICE) -> int:
     found = 0
     for properties in nodes.glob("*/properties"):
         try:
-            found += bool(_SIMDS.search(properties.read_text(encoding="ascii", errors="replace")))
+            found += bool(
+                re.search(_SIMDS, properties.read_text(encoding="ascii", errors="replace"))
+            )
         except OSError:
             continue
     return found
 
 
 def snapshot(number: int, environment: Mapping[str, str]) -> Snapshot:
-    """So many GPUs, or those that the environment names, in its words."""
+    """A snapshot of so many GPUs, or of those that the environment names."""
     named = next((environment[name] for name in _VISIBLE if name in environment), None)
     words = map(str, range(number)) if named is None else map(str.strip, named.split(","))
     devices = tuple(
@@ -62,5 +62,5 @@ def torch_uses_rocm() -> bool:
             text = Path(folder, "version.py").read_text(encoding="utf-8")
         except OSError:
             continue
-        return _BUILT_FOR_ROCM.search(text) is not None
+        return re.search(_BUILT_FOR_ROCM, text) is not None
     return False

@@ -4,8 +4,6 @@ It sends a SamplerMessage a line: Reading before it touches a device, Looked aft
 byte from the engine asks for a look at once; the end of the engine's socket ends it.
 """
 
-from __future__ import annotations
-
 import os
 import select
 import socket

@@ -1,7 +1,5 @@
 """The engine's side of the process that looks at the GPUs, which may hang or crash in NVML."""
 
-from __future__ import annotations
-
 import asyncio
 import ctypes
 from collections.abc import Callable, Iterable
@@ -18,7 +16,7 @@ _LOOK_SECONDS = 90.0  # a driver that was asleep takes long to wake up
 
 
 class Timeouts(msgspec.Struct, frozen=True):
-    """Of a watchdog, in seconds."""
+    """Timeouts of a watchdog, in seconds."""
 
     period: float = 1.0  # between two readings; a driver's own window is up to a second
     stale: float = 5.0  # without a message before a sampler is given up

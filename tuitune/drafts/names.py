@@ -1,17 +1,13 @@
 """Well-known hyperparameters and their usual ranges, by name; docs/drafts.md has the sources."""
 
-from __future__ import annotations
-
 import math
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tuitune.drafts.toml_text import number_domain
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
+from tuitune.drafts.option import number_domain
 
 # name | scale | usual range | possible values | factor | packages | names of options
 # With a factor the range is the script's default divided and multiplied by it. Without one it is

@@ -1,4 +1,4 @@
-"""What a reader finds in a script: its options, and how each is written on the command line."""
+"""What a reader finds in a script: its options, and how each is written in commands and TOML."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
+
+from tuitune.core.space import spell
 
 if TYPE_CHECKING:
     import ast
@@ -33,6 +35,7 @@ class Option:
     said: str = ""  # the option as its user knows it, "--lr"
     aliases: tuple[str, ...] = ()  # its other flags
     origin: str = "the script"  # where its default is from
+    is_main: bool = False  # it stands before the subcommand
 
     @property
     def flag(self) -> str:
@@ -58,6 +61,7 @@ class Reading:
 
     source: str  # what was read, as "argparse"
     command: tuple[str, ...]  # the words before the options
+    subcommand: tuple[str, ...] = ()  # the words after those of the main parser
     options: tuple[Option, ...] = ()
     notes: tuple[str, ...] = ()  # comments at the head of the draft
     objective: Objective | None = None  # where the source itself names it
@@ -115,3 +119,22 @@ def _plain(name: str) -> str:
     """A name without the characters that a parameter's name can't have, other than "trial"."""
     bare = re.sub(r"\W+", "_", name).strip("_")
     return f"{bare}_value" if bare in ("trial", "") else bare
+
+
+def toml_key(name: str) -> str:
+    """Spell a key, in quotes only where it needs them."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else spell(name)
+
+
+def number_domain(
+    low: float, high: float, *, whole: bool, log: bool, step: float | None = None
+) -> str:
+    """Spell a range of numbers."""
+    kind = int if whole else float
+    ends = (kind(low), kind(high))
+    text = f"{{ low = {spell(ends[0])}, high = {spell(ends[1])}"
+    text += ', type = "int"' if ends == (0, 1) and whole else ""  # else it may be a choice of two
+    text += ", log = true" if log else ""
+    if step and not (whole and step == 1):
+        text += f", step = {spell(kind(step))}"
+    return text + " }"

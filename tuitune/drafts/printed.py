@@ -1,33 +1,19 @@
 """The metric that a script prints or logs, and the pattern that finds it in the output."""
 
-from __future__ import annotations
-
 import ast
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tuitune.drafts.option import Objective
-from tuitune.drafts.script import called, keywords
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from tuitune.drafts.script import Script
+from tuitune.drafts.script import Script, called, keywords
 
 NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?nan|[-+]?inf)"
 _OPEN = r"(?:tensor\(|\[)?"  # what a value that is printed without a format may begin with
 _PRINT = (
-    "print",
-    "echo",
-    "secho",
-    "write",
-    "info",
-    "warning",
-    "debug",
-    "log",
-    "rprint",
-    "tqdm_write",
+    *("print", "echo", "secho", "write", "info", "warning", "debug", "log"),
+    *("rprint", "tqdm_write"),
 )
 _GOOD = re.compile(
     r"acc|correct|f1|auc|score|r2|bleu|rouge|\bmap\b|_map|iou|precision|recall|reward|return|success|"
@@ -151,9 +137,7 @@ def _lines(parts: list[str | _Slot]) -> Iterator[list[str | _Slot]]:
 def _joined(line: list[str | _Slot], text: str) -> list[str | _Slot]:
     """A line with text at its end, in one piece with the text that is there."""
     last = line[-1] if line else None
-    if isinstance(last, str):
-        return [*line[:-1], last + text]
-    return [*line, text]
+    return [*line[:-1], last + text] if isinstance(last, str) else [*line, text]
 
 
 def _parts(script: Script, call: ast.Call) -> list[str | _Slot]:

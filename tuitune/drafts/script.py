@@ -1,20 +1,15 @@
 """The syntax tree of a script and of the modules beside it, with the constants in them."""
 
-from __future__ import annotations
-
 import ast
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 from tuitune.core.space import is_number
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 _MOST_MODULES = 30  # beside the script, so that a large package is not read whole
 _LARGEST = 2**62  # of a whole number that is worked out
@@ -57,7 +52,7 @@ class Script:
 
     @cached_property
     def _nodes(self) -> list[dict[type, list[Any]]]:
-        """Of each module its nodes by their kind, in the order of their lines."""
+        """For each module, its nodes by kind, in the order of their lines."""
         found: list[dict[type, list[Any]]] = []
         for module in self.modules:
             by_kind: dict[type, list[Any]] = {}
@@ -200,7 +195,7 @@ def called(node: ast.AST | None) -> str:
 
 
 def dotted(node: ast.AST | None) -> str:
-    """The name a.b.c of an expression; empty where it is no name."""
+    """The name a.b.c of an expression; empty where it is not a name."""
     if isinstance(node, ast.Attribute):
         owner = dotted(node.value)
         return f"{owner}.{node.attr}" if owner else ""

@@ -1,20 +1,15 @@
 """What a draft makes of each option: searched, sent to the trial's folder, or left alone."""
 
-from __future__ import annotations
-
 import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tuitune.core.space import is_number, spell
 from tuitune.drafts.names import domain, is_choice, is_never, is_switch, known, snake
-from tuitune.drafts.option import VALUE, Option, escaped
-from tuitune.drafts.toml_text import toml_key
+from tuitune.drafts.option import VALUE, Option, escaped, toml_key
 from tuitune.studyfile.fill_ins import FILL_IN
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
 
 _FOLDERS = re.compile(
     r"out|outdir|outf|(output|out|save|log|logs|logging|results?|work|exp|experiment|run|runs|tb|"
@@ -137,7 +132,7 @@ def _searched(option: Option, toml: str, why: str) -> Line:
 
 
 def _switch(option: Option, switch: tuple[str, str]) -> Line:
-    """A boolean that is given by words of its own: one for true, one for false, or none for one."""
+    """A boolean that is set by flags: one for true, one for false; either may be missing."""
     on, off = switch
     if on and off:
         choice = f"{toml_key(option.name)} = {spell([on, off])}"

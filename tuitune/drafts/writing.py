@@ -1,29 +1,21 @@
 """The text of a draft."""
 
-from __future__ import annotations
-
 import os
 import re
 import tomllib
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from tuitune.core.space import spell
+from tuitune.drafts import option, registry, suggesting
 from tuitune.drafts.option import VALUE, Objective, Option, Reading, escaped, named
 from tuitune.drafts.printed import printed
-from tuitune.drafts.readers.constants import CONFIGURATOR, with_files
-from tuitune.drafts.readers.sweeps import load_sweep, program_of, read_sweep
-from tuitune.drafts.registry import COMMAND_LINES, read
+from tuitune.drafts.readers import constants, sweeps
 from tuitune.drafts.script import DraftError, Script, keywords, read_script
-from tuitune.drafts.suggesting import Line, is_free, kept, length, suggest
-from tuitune.drafts.toml_text import toml_key
 from tuitune.messages.text import plain
 from tuitune.studyfile.fill_ins import FILL_IN
 from tuitune.studyfile.reading import LONGEST_NAME
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
 _FOLDER = "{trial.folder}"
 _WIDTH = 100  # characters of a comment's line
@@ -47,23 +39,26 @@ def draft(path: Path, arguments: Sequence[str] = ()) -> str:
 
 def _draft(path: Path, arguments: Sequence[str]) -> str:
     if path.suffix in (".yaml", ".yml"):
-        sweep = load_sweep(path)
-        program = program_of(sweep, path.parent)
+        sweep = sweeps.load_sweep(path)
+        program = sweeps.program_of(sweep, path.parent)
         script = read_script(program) if program else None
-        has_arguments = script is None or read(script, COMMAND_LINES) is not None
-        reading = read_sweep(sweep, script, takes_arguments=has_arguments)
+        has_arguments = script is None or registry.read(script, registry.COMMAND_LINES) is not None
+        try:
+            reading = sweeps.read_sweep(sweep, script, takes_arguments=has_arguments)
+        except (TypeError, ValueError, ArithmeticError) as error:
+            raise DraftError(f"{path} has a value that no W&B sweep can have: {error}.") from None
     else:
         script = read_script(path)
-        found = read(script)
+        found = registry.read(script)
         if found is None:
             raise DraftError(_nothing(script))
         reading = found
     options = _not_given(reading.options, arguments)
     given = [option for option in reading.options if option not in options]
-    if reading.source == CONFIGURATOR:
-        options = with_files(options, path.parent, arguments)
+    if reading.source == constants.CONFIGURATOR:
+        options = constants.with_files(options, path.parent, arguments)
     options = options if reading.keeps_names else named(options)
-    lines = suggest(options, script.imported if script else (), given)
+    lines = suggesting.suggest(options, script.imported if script else (), given)
     if not any(line.parameters for line in lines):
         raise DraftError(_no_range(path, reading, options))
     objective = _objective(reading, script)
@@ -103,7 +98,9 @@ def _nothing(script: Script) -> str:
 
 
 def _no_range(path: Path, reading: Reading, options: Sequence[Option]) -> str:
-    free = [option.flag for option in options if is_free(option)] or [o.flag for o in options]
+    free = [option.flag for option in options if suggesting.is_free(option)] or [
+        o.flag for o in options
+    ]
     names = f" ({', '.join(free)})" if free else ""
     return (
         f"{path} has no option that init knows a range for{names}; it was read as "
@@ -151,7 +148,7 @@ def _document(
     path: Path,
     reading: Reading,
     arguments: Sequence[str],
-    lines: Sequence[Line],
+    lines: Sequence[suggesting.Line],
     objective: Objective,
 ) -> Iterator[str]:
     yield f"# A study of {plain(path.name)}, drafted from {reading.source}: a start to edit."
@@ -161,12 +158,7 @@ def _document(
     yield from _metric(objective)
     yield "[trial]"
     yield "command = ["
-    yield f"    {', '.join(map(spell, reading.command))},"
-    if arguments:
-        yield f"    {', '.join(spell(escaped(word)) for word in arguments)},"
-    for line in lines:
-        if line.command:
-            yield f"    {line.command}," + ("" if line.parameters else f"  # {plain(line.why)}")
+    yield from _command(reading, arguments, lines)
     if reading.folder:
         yield f"    {', '.join(map(spell, reading.folder))},"
     yield from ("]", "")
@@ -175,13 +167,35 @@ def _document(
     yield "[space]"
     for line in lines:
         yield from _space(line)
-    yield from _kept(kept(lines))
+    yield from _kept(suggesting.kept(lines))
     yield ""
     yield from reading.tables or ("[search]", "trials = 50")
     if "[pruning]" not in reading.tables:
         options = [line.option for line in lines]
-        yield from _pruning(objective, length(options, objective.unit))
+        yield from _pruning(objective, suggesting.length(options, objective.unit))
     yield ""
+
+
+def _command(
+    reading: Reading, arguments: Sequence[str], lines: Sequence[suggesting.Line]
+) -> Iterator[str]:
+    """The program's words and those of its options, a subcommand after the main parser's."""
+    words, start = reading.command, [line for line in lines if line.option.is_main and line.command]
+    if start:
+        yield f"    {', '.join(map(spell, words))},"
+        yield from map(_option, start)
+        words = ()
+    if words := (*words, *reading.subcommand):
+        yield f"    {', '.join(map(spell, words))},"
+    if arguments:
+        yield f"    {', '.join(spell(escaped(word)) for word in arguments)},"
+    own = [line for line in lines if line.command and not line.option.is_main]
+    # positional ones together, since argparse may take an optional one among options for missing
+    yield from map(_option, sorted(own, key=lambda line: line.option.words == (VALUE,)))
+
+
+def _option(line: suggesting.Line) -> str:
+    return f"    {line.command}," + ("" if line.parameters else f"  # {plain(line.why)}")
 
 
 def _study(path: Path) -> Iterator[str]:
@@ -202,7 +216,7 @@ def _metric(objective: Objective) -> Iterator[str]:
 
 def _patterns(objective: Objective) -> Iterator[str]:
     yield "[trial.metrics]  # what the script prints, with ( ) around the number"
-    yield f"{toml_key(objective.metric)} = {_quoted(objective.pattern or FILL_IN)}"
+    yield f"{option.toml_key(objective.metric)} = {_quoted(objective.pattern or FILL_IN)}"
     if objective.unit:
         yield f"{objective.unit} = {_quoted(objective.count)}"
     yield ""
@@ -212,7 +226,7 @@ def _quoted(pattern: str) -> str:
     return spell(pattern) if "'" in pattern or "\n" in pattern else f"'{pattern}'"
 
 
-def _space(line: Line) -> Iterator[str]:
+def _space(line: suggesting.Line) -> Iterator[str]:
     for number, text in enumerate(line.parameters):
         yield text + (f"  # {plain(line.why)}" if line.why and number == 0 else "")
 

@@ -1,16 +1,11 @@
 """YAML files, by PyYAML where it is installed."""
 
-from __future__ import annotations
-
 import importlib
 import re
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from tuitune.drafts.script import DraftError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 _FLOAT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 
@@ -41,3 +36,5 @@ def read_yaml(file: Path) -> Any:
         line = f", line {mark.line + 1}" if mark else ""
         why = getattr(error, "problem", None) or "it is not YAML"
         raise DraftError(f"{file}{line}: {why}.") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # a date as 2024-99-99
+        raise DraftError(f"{file} has a value that can't be read: {error}.") from None

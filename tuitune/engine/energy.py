@@ -1,11 +1,8 @@
 """Energy that the GPUs take, divided among the attempts on them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
-from tuitune.core.placement.gpu_state import Tenant
-from tuitune.core.placement.snapshots import GpuSample
+from tuitune.core.placement import gpu_state, snapshots
 
 Key = tuple[int, int]  # trial and attempt
 
@@ -24,8 +21,8 @@ class EnergyMeter:
 
     def look(
         self,
-        devices: Sequence[GpuSample],
-        tenants: Mapping[Key, Tenant],
+        devices: Sequence[snapshots.GpuSample],
+        tenants: Mapping[Key, gpu_state.Tenant],
         others: Mapping[str, int],
         now: float,
     ) -> None:
@@ -51,7 +48,7 @@ class EnergyMeter:
         return self._joules.pop(key, None)
 
 
-def _taken(device: GpuSample, meter: float | None, seconds: float) -> float | None:
+def _taken(device: snapshots.GpuSample, meter: float | None, seconds: float) -> float | None:
     """Joules since the meter read so, that long ago; None if it tells neither energy nor power."""
     if device.energy is not None and meter is not None and device.energy >= meter:
         return device.energy - meter

@@ -1,7 +1,5 @@
 """The engine's loop: events become decisions, which are stored first and carried out second."""
 
-from __future__ import annotations
-
 import asyncio
 import math
 from collections.abc import Mapping, Sequence
@@ -10,19 +8,16 @@ from typing import Any
 from tuitune.core import events as ev
 from tuitune.core.search.proposal import Proposal
 from tuitune.core.study import Study
-from tuitune.engine.follow_up import FOLLOWED_UP, CheckpointCleanup, JournalSync, LaunchRetry
-from tuitune.engine.orders import lost_checkpoint, make_order
-from tuitune.engine.ports import EngineDeps
-from tuitune.engine.proposing import Proposing
-from tuitune.executors.base import Executor
-from tuitune.executors.local.exit_text import shortage
-from tuitune.store.errors import StoreError
-from tuitune.store.projection import OF_THE_STUDY, concerned, study_row, trial_row
+from tuitune.engine import follow_up, orders, ports, proposing
+from tuitune.executors.base import Executor, with_nodes
+from tuitune.store import errors, projection
 from tuitune.trial.wire import PARK
 
 LAZY_COMMIT = 0.05  # s that reports without a decision may wait for their transaction
 _WITHOUT_DEADLINES = frozenset({ev.Ask, ev.Exhausted, ev.Packed, ev.NodeChanged, ev.StyleChosen})
-_SNAPSHOT_EVERY = 20_000  # facts, more where the study has many trials
+# Facts between two snapshots, or so many for each trial where that is more. The next engine reads
+# those after the newest one, at 8 us a fact; a snapshot takes 3 us a trial.
+_SNAPSHOT_EVERY, _AND_FOR_EACH = 40_000, 2
 
 
 class Engine:
@@ -32,7 +27,7 @@ class Engine:
     writes them with their decisions in one transaction, and `_act` follows.
     """
 
-    def __init__(self, study: Study, deps: EngineDeps) -> None:
+    def __init__(self, study: Study, deps: ports.EngineDeps) -> None:
         self.study = study
         self.executor: Executor | None = None
         self._deps = deps
@@ -40,7 +35,7 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self._pending: list[ev.AnyFact] = []
         self._touched: set[int] = set()
-        self._advanced: set[int] = set()  # only by reports: their rows are written with a delay
+        self._advanced: set[int] = set()  # only by reports: written with a delay, and in part
         self._rows_at = 0.0
         self._commit_soon = False  # in this turn of the loop
         self._commit_later: asyncio.TimerHandle | None = None
@@ -48,16 +43,16 @@ class Engine:
         self._deadline_at = math.inf
         self._moved: set[int] | None = set()  # trials whose deadlines may have; None: all
         self._since_snapshot = 0
-        self._broken: StoreError | None = None
+        self._broken: errors.StoreError | None = None
         self._failed = False
-        self._asking = Proposing(self, deps)
-        self._cleanup = CheckpointCleanup(deps.trial_folders)
-        self._syncing = JournalSync(deps.journal, self._sync_failed)
-        self._again = LaunchRetry(self.take, deps.clock, self._loop, deps.timeouts)
+        self._asking = proposing.Proposing(self, deps)
+        self._cleanup = follow_up.CheckpointCleanup(deps.trial_folders)
+        self._syncing = follow_up.JournalSync(deps.journal, self._sync_failed)
+        self._again = follow_up.LaunchRetry(self.take, deps.clock, self._loop, deps.timeouts)
         self.finished: asyncio.Future[ev.Finished] = self._loop.create_future()
 
     @property
-    def broken(self) -> StoreError | None:
+    def broken(self) -> errors.StoreError | None:
         """The error of a store that could not be written; nothing is stored after it."""
         return self._broken
 
@@ -90,23 +85,24 @@ class Engine:
         state, react, note = study.state, study.react, self._asking.note
         urgent = False
         for event in events:
+            if type(event) is ev.Reported and state.trials[event.trial].silent:
+                touched.add(event.trial)
+                self._note_deadlines((event,))
             leader, former = state.leader, state.former_leader
             facts = react(event)
-            self._note_deadlines(facts)
             if state.leader != leader:  # the earlier leader may have to give up its checkpoint
                 touched |= self._cleanup.stocked & {leader, former}
             pending += facts
             note(facts)
             if type(event) is ev.Reported:
                 self._advanced.add(event.trial)
-                if len(facts) == 1:
-                    continue
-                urgent = True
-                if getattr(facts[-1], "action", "") == "go":
-                    continue
+                urgent = urgent or len(facts) > 1
+                if len(facts) == 1 or getattr(facts[-1], "action", "") == "go":
+                    continue  # a sign of life makes its trial's deadlines only later
+            self._note_deadlines(facts)
             urgent = True
             for fact in facts:
-                touched.update(concerned(fact, state))
+                touched.update(projection.concerned(fact, state))
                 if type(fact) is ev.Settled and fact.trial == leader:
                     touched |= self._cleanup.stocked & {former}
         self._schedule(urgent=urgent)
@@ -132,11 +128,11 @@ class Engine:
         self._commit_soon = False
         facts, self._pending = self._pending, []
         touched, self._touched = self._touched, set()
-        if self._advanced:
-            touched |= self._rows_due()
-        if not facts and not touched:
+        self._advanced -= touched  # their rows are written whole
+        advanced = self._due() if self._advanced else set()
+        if not facts and not touched and not advanced:
             return
-        if self._write(facts, touched):
+        if self._write(facts, touched, advanced):
             self._deps.watch(facts)
             others = [fact for fact in facts if type(fact) is not ev.Reported]
             self._tend(others)
@@ -144,8 +140,8 @@ class Engine:
                 self._act(fact)
         self._set_deadline()
 
-    def _rows_due(self) -> set[int]:
-        """Trials whose rows are due because of reports alone, at most every LAZY_COMMIT seconds."""
+    def _due(self) -> set[int]:
+        """Trials whose progress is to be written now, at most every LAZY_COMMIT seconds."""
         now = self._loop.time()
         if now < self._rows_at:
             if self._commit_later is None:
@@ -155,20 +151,21 @@ class Engine:
         advanced, self._advanced = self._advanced, set()
         return advanced
 
-    def _write(self, facts: Sequence[ev.AnyFact], touched: set[int]) -> bool:
+    def _write(self, facts: Sequence[ev.AnyFact], touched: set[int], advanced: set[int]) -> bool:
         if self._broken is not None:
             return True
         spec, state = self.study.spec, self.study.state
         trials = [state.trials[n] for n in touched if n < len(state.trials)]
-        rows = [trial_row(spec, state, trial) for trial in trials]
-        study_changed = not OF_THE_STUDY.isdisjoint(map(type, facts))
+        rows = [projection.trial_row(spec, state, trial) for trial in trials]
+        progress = [projection.progress_of(spec, state, state.trials[n]) for n in advanced]
+        study_changed = not projection.OF_THE_STUDY.isdisjoint(map(type, facts))
         try:
-            study = study_row(spec, state) if study_changed else None
-            self._deps.journal.write(facts, rows, study)
+            study = projection.study_row(spec, state) if study_changed else None
+            self._deps.journal.write(facts, rows, study, progress)
             self._since_snapshot += len(facts)
-            if self._since_snapshot > max(_SNAPSHOT_EVERY, 4 * len(state.trials)):
+            if self._since_snapshot > max(_SNAPSHOT_EVERY, _AND_FOR_EACH * len(state.trials)):
                 self.snapshot()
-        except StoreError as error:
+        except errors.StoreError as error:
             self._break(error, facts)
             return False
         return True
@@ -180,15 +177,15 @@ class Engine:
 
     def _tend(self, facts: Sequence[ev.AnyFact]) -> None:
         """Sync the journal and remove checkpoints, as these facts call for it."""
-        if self._broken is None and not FOLLOWED_UP.isdisjoint(map(type, facts)):
+        if self._broken is None and not follow_up.FOLLOWED_UP.isdisjoint(map(type, facts)):
             self._syncing.after(facts)
             self._cleanup.after(facts, self.study.state)
 
-    def _sync_failed(self, error: StoreError) -> None:
+    def _sync_failed(self, error: errors.StoreError) -> None:
         if self._broken is None:
             self._break(error, ())
 
-    def _break(self, error: StoreError, facts: Sequence[ev.AnyFact]) -> None:
+    def _break(self, error: errors.StoreError, facts: Sequence[ev.AnyFact]) -> None:
         """The store can't be written: start no trial that it does not hold, and end all others."""
         self._broken = error
         for fact in facts:
@@ -236,27 +233,21 @@ class Engine:
         spec, trial = self.study.spec, self.study.state.trials[fact.trial]
         try:
             moved = self._deps.trial_folders.prepare(trial.number, spec.space.nested(trial.config))
-            order = make_order(spec, self.study.state, trial, self._deps.trial_folders)
+            if with_nodes(self.executor):  # the node finds the newest checkpoint itself
+                self.executor.launch(orders.draft_order(spec, self.study.state, trial))
+                return
+            order = orders.make_order(spec, self.study.state, trial, self._deps.trial_folders)
         except OSError as error:
-            self._cannot_launch(fact, error)
+            self.take(orders.without_folder(self._clock(), fact.trial, fact.attempt, error))
             return
         why = (
-            _moved(moved)
+            orders.moved_aside(moved)
             if moved
-            else lost_checkpoint(spec, trial, order, self._deps.trial_folders)
+            else orders.lost_checkpoint(order, self._deps.trial_folders)
         )
         if why:
             self.take([ev.Warned(self._clock(), fact.trial, fact.attempt, why)])
         self.executor.launch(order)
-
-    def _cannot_launch(self, fact: ev.Launch, error: OSError) -> None:
-        """Its folder can't be made: the trial fails, unless the machine lacks something."""
-        now, lacking = self._clock(), shortage(error.errno)
-        why = f"its folder can't be made: {lacking or error}"
-        blocked: list[ev.Event] = [ev.LaunchBlocked(now, "resources", lacking)] if lacking else []
-        lost = bool(lacking)
-        exited = ev.Exited(now, fact.trial, fact.attempt, None, None, why, "", 0, lost=lost)
-        self.take([*blocked, exited])
 
     async def add(self, proposal: Proposal, by: str = "") -> dict[str, Any]:
         """Make a trial of what a person proposed. Returns its configuration. Raises SampleError."""
@@ -287,6 +278,8 @@ class Engine:
     def _set_deadline(self) -> None:
         """Set a timer for the study's next deadline. A timer that fires early is not moved."""
         moved, self._moved = self._moved, set()
+        if moved is not None and not moved:
+            return
         due = self.study.next_deadline(moved)
         if due is None or due >= self._deadline_at:
             return
@@ -305,10 +298,3 @@ class Engine:
             self.take([ev.DeadlinePassed(now)])
         self._moved = None
         self._set_deadline()
-
-
-def _moved(place: str) -> str:
-    return (
-        f"its folder held what was trained with another configuration: the journal is older than "
-        f"that. It is in {place} now, and the trial starts from the beginning"
-    )

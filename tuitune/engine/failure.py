@@ -1,7 +1,5 @@
 """Errors of the engine itself and of its watcher: a message, and a traceback in the log."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import sys
@@ -79,7 +77,7 @@ class Watcher(Protocol):
     def note(self, text: str, *, is_progress: bool = False) -> None:
         """Show a message that is not a fact of the study.
 
-        is_progress: one of many, of which a log file needs few, as what an import prints.
+        is_progress: one of many, such as the output of an import; a log file gets few of them.
         """
 
     def close(self) -> None:

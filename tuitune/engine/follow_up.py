@@ -1,15 +1,12 @@
 """What follows from stored facts: removed checkpoints, a synced journal, launching tried again."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from tuitune.core import events as ev
-from tuitune.core.events import ENDED
-from tuitune.core.study.kept_checkpoints import kept, may_go_on
-from tuitune.core.study.state import State, Trial
+from tuitune.core.study.checkpoints import kept, may_go_on
+from tuitune.core.study.state import State
 from tuitune.engine.ports import Folders, Store, Timeouts
 from tuitune.store.errors import StoreError
 
@@ -22,7 +19,7 @@ FOLLOWED_UP: Final = frozenset(
 
 
 class CheckpointCleanup:
-    """Removes checkpoints that `tuitune.core.study.kept_checkpoints` no longer keeps.
+    """Removes checkpoints that `tuitune.core.study.checkpoints` no longer keeps.
 
     Once for all trials that have ended when a study is opened: this removes what an engine that
     was killed had no time for.
@@ -44,7 +41,9 @@ class CheckpointCleanup:
             elif type(fact) in _FOR_ALL:
                 anyone = True
         if opened:
-            settled.update(t.number for t in state.trials if _has_saved(t))
+            settled.update(
+                t.number for t in state.trials if t.checkpoint is not None or may_go_on(t)
+            )
         if not settled and not anyone:
             return
         newest = {n: kept(state, state.trials[n]) for n in settled if _has_ended(state, n)}
@@ -61,13 +60,8 @@ class CheckpointCleanup:
         return {n: 0 for n in stocked if not kept(state, state.trials[n])}
 
 
-def _has_saved(trial: Trial) -> bool:
-    """Whether it may have saved: a complete study forgets checkpoints of those that may go on."""
-    return trial.checkpoint is not None or may_go_on(trial)
-
-
 def _has_ended(state: State, number: int) -> bool:
-    return state.trials[number].state in ENDED
+    return state.trials[number].state in ev.ENDED
 
 
 class JournalSync:

@@ -1,30 +1,21 @@
 """The GPUs of one study: locks on them, their samples, and when one is free again."""
 
-from __future__ import annotations
-
 import asyncio
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
-from tuitune.core import events as ev
-from tuitune.core.gpu_reasons import GpuAside, GpuBarred, Obstacle
+from tuitune.core import events as ev, gpu_reasons
+from tuitune.core.placement import snapshots, visibility
 from tuitune.core.placement.gpu_state import GpuState, Tenant, in_use, obstacle_changes
-from tuitune.core.placement.snapshots import DeviceProcess, GpuSample, Snapshot
-from tuitune.core.placement.visibility import NotAllowedError, allowed
 from tuitune.core.spec import DevicesSpec
 from tuitune.core.study.nodes import HERE
-from tuitune.devices.host import make_state
+from tuitune.devices import host, quarantine, watchdog
 from tuitune.devices.locks import Locks
 from tuitune.devices.parking import can_move
-from tuitune.devices.quarantine import ALL, Quarantine
-from tuitune.devices.watchdog import Timeouts, Watchdog
-from tuitune.engine.energy import EnergyMeter
-from tuitune.engine.failure import start_task
-from tuitune.engine.leases import Leases
+from tuitune.engine import energy, failure, leases, ports
 from tuitune.engine.parking import Parking
-from tuitune.engine.ports import Placements
 
 Take = Callable[[Sequence[ev.Event]], None]
 
@@ -45,40 +36,40 @@ class Gpus:
         spec: DevicesSpec,
         environment: Mapping[str, str],
         locks: Locks,
-        state: Placements,
+        state: ports.Placements,
         settings: Callable[[], ev.Settings],
         clock: Callable[[], float],
         note: Callable[[str], None],
         vacating: float,  # s that memory may stay behind, before a GPU is shown as still held
-        watching: Timeouts | None = None,
+        watching: watchdog.Timeouts | None = None,
         view: GpuState | None = None,
         parking: float = 30.0,  # s that the driver may take to park a trial, beside moving memory
         suspects: Callable[[], Collection[str]] = tuple,  # GPUs on which trials have failed
     ) -> None:
         self._watching = watching
-        self._quarantine = Quarantine(locks.folder)
-        self._aside: dict[str, GpuAside] = {}  # where no file could be written
+        self._quarantine = quarantine.Quarantine(locks.folder)
+        self._aside: dict[str, gpu_reasons.GpuAside] = {}  # where no file could be written
         self._xids: dict[str, tuple[int, float]] = {}  # the newest error of each GPU, and when
         self._vacating = vacating
         self._spec = spec
         self._environment = environment
-        self._leases = Leases(locks, spec.leave_free, settings, clock)
+        self._leases = leases.Leases(locks, spec.leave_free, settings, clock)
         self._state = state
         self._settings = settings
         self._suspects = suspects
         self._clock = clock
         self._note = note
         self._take: Take | None = None
-        self._view = make_state(spec) if view is None else view
-        self._watchdog: Watchdog | None = None
+        self._view = host.make_state(spec) if view is None else view
+        self._watchdog: watchdog.Watchdog | None = None
         self._again: asyncio.TimerHandle | None = None
-        self._devices: Sequence[GpuSample] = ()
+        self._devices: Sequence[snapshots.GpuSample] = ()
         self._looked: Sequence[ev.Gpu] = ()  # as they were seen, before leases and stuck memory
         self._tenants: dict[tuple[int, int], Tenant] = {}
         self._leaving: dict[tuple[int, int], Tenant] = {}
         self._unseen: dict[tuple[int, int], Tenant] = {}  # packed, and without a report
         self._stuck: list[tuple[Tenant, int]] = []  # that held memory after their trial
-        self._meter = EnergyMeter()
+        self._meter = energy.EnergyMeter()
         self._used_at = clock()
         self._fresh = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -89,22 +80,22 @@ class Gpus:
         self.now: tuple[ev.Gpu, ...] = ()
 
     @property
-    def devices(self) -> Sequence[GpuSample]:
+    def devices(self) -> Sequence[snapshots.GpuSample]:
         """The GPUs as they were last sampled."""
         return self._devices
 
     @property
-    def strangers(self) -> Mapping[str, Sequence[DeviceProcess]]:
+    def strangers(self) -> Mapping[str, Sequence[snapshots.DeviceProcess]]:
         """Others that compute on a GPU, by its UUID."""
         return self._view.strangers
 
-    def start(self, first: Snapshot) -> None:
+    def start(self, first: snapshots.Snapshot) -> None:
         """Take in a first sample, and begin to sample once a second."""
         self.seen(first)
         if first.unmeasured:  # locks, hours and GPUs that are set aside change all the same
             self._again = asyncio.get_running_loop().call_later(_PERIOD, self.start, first)
             return
-        self._watchdog = Watchdog(self.seen, known=first.devices, timeouts=self._watching)
+        self._watchdog = watchdog.Watchdog(self.seen, known=first.devices, timeouts=self._watching)
         self._watchdog.start()
 
     def tell(self, take: Take) -> None:
@@ -128,12 +119,12 @@ class Gpus:
 
     # --- samples --------------------------------------------------------------------------------
 
-    def seen(self, snapshot: Snapshot) -> None:
+    def seen(self, snapshot: snapshots.Snapshot) -> None:
         """Take in a sample: renew the locks, and send the study what has changed."""
         now = self._clock()
         try:
-            devices = allowed(snapshot.devices, self._environment, self._spec.allow)
-        except NotAllowedError as error:
+            devices = visibility.allowed(snapshot.devices, self._environment, self._spec.allow)
+        except visibility.NotAllowedError as error:
             devices, snapshot = [], msgspec.structs.replace(snapshot, problem=str(error))
         self._note_problem(snapshot.problem)
         self._view.yield_to = self._settings().yield_to
@@ -217,7 +208,7 @@ class Gpus:
 
     def _set_aside(self, fact: ev.SetAside, study: str) -> None:
         for gpu in self.now:
-            if gpu.uuid in fact.gpus and isinstance(fact.why, GpuAside):
+            if gpu.uuid in fact.gpus and isinstance(fact.why, gpu_reasons.GpuAside):
                 why = msgspec.structs.replace(fact.why, study=study)
                 try:
                     self._quarantine.add(gpu.index, gpu.uuid, why)
@@ -230,7 +221,7 @@ class Gpus:
         """Use GPUs again that were set aside; see `Quarantine.clear`. Returns their numbers."""
         cleared = {aside.uuid: aside.number for aside in self._quarantine.clear(which)}
         for gpu in self.now:
-            if gpu.uuid in self._aside and which in {ALL, str(gpu.index), gpu.uuid}:
+            if gpu.uuid in self._aside and which in {quarantine.ALL, str(gpu.index), gpu.uuid}:
                 cleared[gpu.uuid] = gpu.index
                 del self._aside[gpu.uuid]
         self._publish()
@@ -246,7 +237,7 @@ class Gpus:
         return tuple((uuid, xid) for uuid, (xid, when) in seen if when >= tenant.began)
 
     @staticmethod
-    def _with_obstacle(gpu: ev.Gpu, obstacle: Obstacle) -> ev.Gpu:
+    def _with_obstacle(gpu: ev.Gpu, obstacle: gpu_reasons.Obstacle) -> ev.Gpu:
         if not obstacle or gpu.obstacle:
             return gpu
         return msgspec.structs.replace(gpu, obstacle=obstacle)
@@ -295,7 +286,7 @@ class Gpus:
         key = event.trial, event.attempt
         self._leaving[key] = self._tenants.pop(key)
         self._unseen.pop(key, None)
-        start_task(self._vacate(key, event), self._tasks)
+        failure.start_task(self._vacate(key, event), self._tasks)
 
     async def _vacate(self, key: tuple[int, int], event: ev.Exited) -> None:
         """Wait until its memory is free, then pass its exit on."""
@@ -324,11 +315,15 @@ class Gpus:
                 return
             await asyncio.sleep(_AGAIN)
 
-    def _still_stuck(self) -> dict[str, Obstacle]:
+    def _still_stuck(self) -> dict[str, gpu_reasons.Obstacle]:
         """Obstacles, by UUID, of GPUs that still hold memory of a trial that has ended."""
         held = [(tenant, trial, self._held_by(tenant)) for tenant, trial in self._stuck]
         self._stuck = [(tenant, trial) for tenant, trial, uuids in held if uuids]
-        return {uuid: GpuBarred("held", trial=trial) for _, trial, uuids in held for uuid in uuids}
+        return {
+            uuid: gpu_reasons.GpuBarred("held", trial=trial)
+            for _, trial, uuids in held
+            for uuid in uuids
+        }
 
     async def look_again(self) -> bool:
         """Wait for a new sample; False if none can come."""
@@ -349,7 +344,7 @@ class Gpus:
         """An attempt that is on a GPU; None if it has ended or is parked."""
         return self._tenants.get(key)
 
-    def sample(self, uuid: str) -> GpuSample | None:
+    def sample(self, uuid: str) -> snapshots.GpuSample | None:
         """The newest reading of a GPU whose lock this study holds; None if there is none."""
         here = any(gpu.uuid == uuid and self._leases.has(uuid) for gpu in self.now)
         found = (device for device in self._devices if device.uuid == uuid and not device.trouble)

@@ -1,7 +1,5 @@
 """Trials of earlier studies that a study learns from, mapped into its search space."""
 
-from __future__ import annotations
-
 import json
 import math
 import os
@@ -12,9 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from tuitune.core.search.proposal import Past
-from tuitune.core.search.registry import searcher_kind
-from tuitune.core.search.transfer import Earlier, UnfitError, fitted, past_of
+from tuitune.core.search import proposal, registry, transfer
 from tuitune.core.space import SearchSpace
 from tuitune.core.spec import StudySpec
 from tuitune.engine.settings import CannotRunError
@@ -24,8 +20,7 @@ from tuitune.store.errors import StoreError
 from tuitune.store.folder import DATABASE, DOCUMENT, is_file, known_studies
 from tuitune.store.journal import Journal
 from tuitune.store.reader import Reader
-from tuitune.studyfile import StudyFileError, load
-from tuitune.studyfile.trial import working_folder
+from tuitune.studyfile import StudyFileError, load, trial
 
 KEY = "learned"  # among the texts that a study's database keeps
 _CODE = "target code"  # the same: a hash of the training code at its first start
@@ -39,7 +34,7 @@ _SHARED = 0.5  # of this study's parameters, that it has too
 class Learned(msgspec.Struct, frozen=True):
     """Trials of earlier studies in this one's space, and a message about each study."""
 
-    trials: tuple[Past, ...]
+    trials: tuple[proposal.Past, ...]
     words: tuple[str, ...]
 
 
@@ -54,7 +49,7 @@ def learn(spec: StudySpec, own: Path | None = None) -> Learned:
 
 
 def _named(spec: StudySpec, names: Sequence[str]) -> Learned:
-    trials: list[Past] = []
+    trials: list[proposal.Past] = []
     summaries: list[str] = []
     for name in names:
         found = _read(_folder(name, spec), name, spec, len(trials))
@@ -71,7 +66,7 @@ def learned_once(spec: StudySpec, journal: Journal, folder: Path, *, begun: bool
     """
     kept = journal.get(KEY)
     if kept is not None:
-        return Learned(msgspec.convert(json.loads(kept), tuple[Past, ...]), ())
+        return Learned(msgspec.convert(json.loads(kept), tuple[proposal.Past, ...]), ())
     code = None if begun else _code_of(spec)
     if spec.search.learn_from != "auto":
         learned = _named(spec, spec.search.learn_from)
@@ -92,9 +87,9 @@ def kept(text: str | None) -> int | None:
 
 def _related(spec: StudySpec, own: Path | None, code: str) -> Learned:
     """This user's studies of the same metric and mode, the newest first; code: see `_code_of`."""
-    trials: list[Past] = []
+    trials: list[proposal.Past] = []
     summaries: list[str] = []
-    kind = searcher_kind(spec.search)
+    kind = registry.searcher_kind(spec.search)
     if not code or kind.model is None or not kind.informed:
         return Learned((), ())
     names: set[str] = set()
@@ -124,7 +119,7 @@ def _code_of(spec: StudySpec) -> str:
 
     Unlike the hash of what a trial has imported, it is known before anything runs.
     """
-    folder = working_folder(spec.file, spec.trial.cwd)
+    folder = trial.working_folder(spec.file, spec.trial.cwd)
     if spec.trial.target is not None:
         words = [spec.trial.target.partition(":")[0]]
         words = words if words[0].endswith(".py") else ["-m", *words]
@@ -164,7 +159,7 @@ def _candidates(name: str, spec: StudySpec) -> Iterator[Path]:
 class _Found(NamedTuple):
     """The usable trials of an earlier study; parameters: the names of all that it has."""
 
-    trials: list[Past]
+    trials: list[proposal.Past]
     summary: str
     parameters: Collection[str]
 
@@ -182,7 +177,7 @@ def _read(folder: Path, name: str, spec: StudySpec, count: int) -> _Found:
         raise _refused(spec, name, f"can't be read: {error}") from error
     _same_objective(spec, theirs, name)
     rungs = theirs.pruner.milestones
-    found: list[Past] = []
+    found: list[proposal.Past] = []
     tally = _Tally()
     for row in rows:
         config = tally.fit(spec.space, row.config)
@@ -190,8 +185,10 @@ def _read(folder: Path, name: str, spec: StudySpec, count: int) -> _Found:
             continue
         points = _points(curves.get(row.number))
         number = count + len(found)
-        earlier = Earlier(number, config, row.state, row.step or 0, row.value, points, name)
-        past = past_of(earlier, spec.objective, rungs)
+        earlier = transfer.Earlier(
+            number, config, row.state, row.step or 0, row.value, points, name
+        )
+        past = transfer.past_of(earlier, spec.objective, rungs)
         if past is not None:
             found.append(past)
     if not found:
@@ -228,8 +225,8 @@ class _Tally:
 
     def fit(self, space: SearchSpace, config: dict[str, object]) -> dict[str, object] | None:
         try:
-            here, lacking = fitted(space, config)
-        except UnfitError as why:
+            here, lacking = transfer.fitted(space, config)
+        except transfer.UnfitError as why:
             self._unfit[str(why)] += 1
             return None
         self._lacking.update(lacking)

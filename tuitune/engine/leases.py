@@ -1,7 +1,5 @@
 """Which GPUs a study may use now: locks between studies, and what others were promised."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -11,8 +9,7 @@ import msgspec
 from tuitune.core.events import Gpu, Settings
 from tuitune.core.gpu_reasons import GpuBarred, GpusAllowed, Obstacle
 from tuitune.core.placement.gpus import THIRDS
-from tuitune.core.placement.hours import Allowance
-from tuitune.core.placement.hours import allowance as allowance_at
+from tuitune.core.placement.hours import Allowance, allowance as allowance_at
 from tuitune.devices.locks import Locks
 
 _LEFT_FREE, _SPARE = GpuBarred("left free"), GpuBarred("spare")
@@ -105,7 +102,7 @@ class Leases:
 
     @staticmethod
     def _with(gpu: Gpu, refused: Mapping[str, Obstacle], allowed: Allowance) -> Gpu:
-        """With its obstacle; one that is no longer allowed is claimed, so that trials leave it."""
+        """The GPU with its obstacle; one that is no longer allowed is claimed: trials leave it."""
         if gpu.uuid not in refused:
             return gpu
         why = refused[gpu.uuid]

@@ -1,7 +1,5 @@
 """The processes that write a running study to the tools of [log], one for each."""
 
-from __future__ import annotations
-
 import asyncio
 import shlex
 import time

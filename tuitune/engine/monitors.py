@@ -1,7 +1,5 @@
 """Monitors of an engine: steps of the clock, free disk space, devices, importance."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import math
@@ -15,18 +13,9 @@ from typing import NamedTuple
 import msgspec
 
 from tuitune.core import events as ev
-from tuitune.core.events import Gpu
-from tuitune.core.placement.snapshots import (
-    DeviceProcess,
-    DeviceSample,
-    GpuSample,
-    NodeReadings,
-    TrialUsage,
-)
+from tuitune.core.placement import snapshots
 from tuitune.core.search.importance import FINISHED, Importance, is_due
-from tuitune.core.study import State, Study
-from tuitune.core.study.gpu_packing import sharing
-from tuitune.core.study.nodes import HERE
+from tuitune.core.study import State, Study, gpu_packing, nodes
 from tuitune.devices.host import host_room
 from tuitune.engine.context import EngineContext
 from tuitune.engine.engine import Engine
@@ -48,9 +37,7 @@ class ClockSteps:
     """
 
     def __init__(
-        self,
-        wall: Callable[[], float] = time.time,
-        steady: Callable[[], float] = time.monotonic,
+        self, wall: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic
     ) -> None:
         self._wall = wall
         self._steady = steady
@@ -111,6 +98,7 @@ async def watch_disk(folder: Path, engine: Engine, period: float) -> None:
 
 
 _SAMPLE_PERIOD = 1.0  # s
+_SAMPLES_OF_NODES = 150.0  # a second at most: those of many nodes are taken less often
 
 
 async def watch_devices(
@@ -122,34 +110,43 @@ async def watch_devices(
     """
     from tuitune.devices.host_sampler import HostSampler  # noqa: PLC0415 - not before trials start
 
-    machine = context.machine if HERE in engine.study.state.nodes else host_room()
+    machine = context.machine if nodes.HERE in engine.study.state.nodes else host_room()
     sampler = await asyncio.to_thread(HostSampler, machine, context.held.folder)
+    due = 0.0  # by the loop's clock: when the nodes are sampled next
     while engine.broken is None:
         state = engine.study.state
-        running = [trial for n in state.running if (trial := state.trials[n]).node == HERE]
+        running = [trial for n in state.running if (trial := state.trials[n]).node == nodes.HERE]
         pids = {trial.number: trial.pid for trial in running if trial.pid is not None}
         used = sum(trial.cpus for trial in running)
         sample = await asyncio.to_thread(sampler.sample, clock(), pids, used)
         seen = [] if gpus is None else _gpu_samples(gpus.devices, gpus.strangers, state, clock())
-        if (on := with_nodes(engine.executor)) is not None:
-            seen += _samples_of_nodes(on.readings(), state, clock())
+        on, moment = with_nodes(engine.executor), asyncio.get_running_loop().time()
+        if on is not None and moment >= due:
+            of_nodes = _samples_of_nodes(on.readings(), state, clock())
+            due = moment + nodes_period(len(of_nodes)) - _SAMPLE_PERIOD / 2
+            seen += of_nodes
         with contextlib.suppress(StoreError):  # the next fact meets the same error
             context.journal.sample([sample, *seen])
         await asyncio.sleep(_SAMPLE_PERIOD)
 
 
+def nodes_period(samples: int) -> float:
+    """Seconds between two samples of all nodes, whole ones, if they are so many samples."""
+    return _SAMPLE_PERIOD * max(1, math.ceil(samples / _SAMPLES_OF_NODES))
+
+
 def _gpu_samples(
-    devices: Sequence[GpuSample],
-    strangers: Mapping[str, Sequence[DeviceProcess]],
+    devices: Sequence[snapshots.GpuSample],
+    strangers: Mapping[str, Sequence[snapshots.DeviceProcess]],
     state: State,
     now: float,
-    node: str = HERE,
-) -> list[DeviceSample]:
+    node: str = nodes.HERE,
+) -> list[snapshots.DeviceSample]:
     """The last sample of each GPU, with the trials on it and why nothing starts there."""
     known = state.nodes.get(node)
     gpus, on = ({}, {}) if known is None else (known.gpus, known.on)
     return [
-        DeviceSample(
+        snapshots.DeviceSample(
             now,
             device.uuid,
             "mig" if device.parent else "gpu",
@@ -169,7 +166,10 @@ def _gpu_samples(
             note=_gpu_note(device, gpus.get(device.uuid)),
             slowed=device.slowed,
             usage=_gpu_usage(device, on.get(device.uuid, ()), state),
-            packed=(sharing(state, node, gpus[device.uuid]) if device.uuid in gpus else None) or "",
+            packed=(
+                gpu_packing.sharing(state, node, gpus[device.uuid]) if device.uuid in gpus else None
+            )
+            or "",
             node=node,
         )
         for device in devices
@@ -177,18 +177,18 @@ def _gpu_samples(
 
 
 def _samples_of_nodes(
-    found: Mapping[str, NodeReadings], state: State, now: float
-) -> list[DeviceSample]:
+    found: Mapping[str, snapshots.NodeReadings], state: State, now: float
+) -> list[snapshots.DeviceSample]:
     """Each node, with its trials and why nothing starts there, and its GPUs.
 
     A node without readings has a sample if it is in trouble.
     """
-    samples: list[DeviceSample] = []
+    samples: list[snapshots.DeviceSample] = []
     for name, known in state.nodes.items():
         readings, note = found.get(name), reason_words(known.node.obstacle)
         if readings is None and not note:
             continue
-        host = DeviceSample(now, "", "host", name) if readings is None else readings.host
+        host = snapshots.DeviceSample(now, "", "host", name) if readings is None else readings.host
         samples.append(
             msgspec.structs.replace(
                 host,
@@ -207,18 +207,20 @@ def _samples_of_nodes(
     return samples
 
 
-def _gpu_usage(device: GpuSample, trials: Iterable[int], state: State) -> tuple[TrialUsage, ...]:
+def _gpu_usage(
+    device: snapshots.GpuSample, trials: Iterable[int], state: State
+) -> tuple[snapshots.TrialUsage, ...]:
     """The memory of the trials on a GPU, by the processes that compute there."""
-    found: list[TrialUsage] = []
+    found: list[snapshots.TrialUsage] = []
     for trial in sorted(trials):
         leader = state.trials[trial].pid
         own = [p for p in device.processes or () if leader is not None and leader in p.ancestors]
         sizes = [process.memory for process in own if process.memory is not None]
-        found.append(TrialUsage(trial, len(own), sum(sizes) if sizes else None))
+        found.append(snapshots.TrialUsage(trial, len(own), sum(sizes) if sizes else None))
     return tuple(found)
 
 
-def _gpu_note(device: GpuSample, gpu: Gpu | None) -> str:
+def _gpu_note(device: snapshots.GpuSample, gpu: ev.Gpu | None) -> str:
     """Why nothing is placed on it; others on it are named in a field of their own."""
     if gpu is None:
         return device.trouble

@@ -1,7 +1,5 @@
 """The command of [notify], run when a study has ended or has lost a GPU."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os
@@ -11,8 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, Self
 
-from tuitune.core import events as ev
-from tuitune.core.reasons import Stopped, Why
+from tuitune.core import events as ev, reasons
 from tuitune.core.study import Study
 from tuitune.messages.reasons import reason_words
 from tuitune.messages.text import number, which
@@ -28,11 +25,7 @@ class Notifier:
     """Watches the facts of a study. A command that fails or hangs is noted, and ends nothing."""
 
     def __init__(
-        self,
-        study: Study,
-        folder: Path,
-        note: Callable[[str], None],
-        seconds: float = _SECONDS,
+        self, study: Study, folder: Path, note: Callable[[str], None], seconds: float = _SECONDS
     ) -> None:
         self._study = study
         self._folder = folder
@@ -71,7 +64,7 @@ class Notifier:
         elif not _is_by_hand(fact.why):
             self._tell("halted", reason_words(fact.why))
 
-    def _result(self, why: Why) -> str:
+    def _result(self, why: reasons.Why) -> str:
         best, partial = self._study.best()
         if best is None:
             return reason_words(why) or "no trial has a result"
@@ -133,6 +126,6 @@ class Notifier:
             )
 
 
-def _is_by_hand(why: Why) -> bool:
+def _is_by_hand(why: reasons.Why) -> bool:
     """Whether a person has just stopped the study, and knows it."""
-    return isinstance(why, Stopped) or why == BY_HAND
+    return isinstance(why, reasons.Stopped) or why == BY_HAND

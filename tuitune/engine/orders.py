@@ -1,39 +1,46 @@
 """Orders, from which the processes of attempts are launched."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from tuitune.core import events as ev
 from tuitune.core.placement.snapshots import Snapshot
 from tuitune.core.spec import StudySpec
 from tuitune.core.study.state import State, Trial
-from tuitune.devices.quarantine import listed_here
-from tuitune.devices.rocm import PREFIX
-from tuitune.engine.ports import Folders
-from tuitune.engine.settings import our_gpus
-from tuitune.messages.command import fill_command, fill_variables, trial_values
+from tuitune.devices import quarantine, rocm
+from tuitune.engine import ports, settings
+from tuitune.executors.local.exit_text import shortage
+from tuitune.messages.command import fill_command, fill_variables, trial_values, variables_of_all
 from tuitune.trial.saved_files import newest
 from tuitune.trial.wire import Order
 
 
-def make_order(spec: StudySpec, state: State, trial: Trial, trial_folders: Folders) -> Order:
+def make_order(spec: StudySpec, state: State, trial: Trial, trial_folders: ports.Folders) -> Order:
     """The order for the trial's newest attempt, which goes on from its newest checkpoint."""
-    # Not the checkpoint of the last step: an attempt from there would report no objective.
-    checkpoint = trial_folders.newest_checkpoint(trial.number, but=spec.pruning.max)
+    order = draft_order(spec, state, trial)
+    return located(order, trial_folders.folder(trial.number), newest_for(order, trial_folders))
+
+
+def newest_for(order: Order, trial_folders: ports.Folders) -> Path | None:
+    """The checkpoint to go on from.
+
+    Not that of the last step: an attempt from there would report no objective.
+    """
+    return trial_folders.newest_checkpoint(order.trial, but=order.max_resource)
+
+
+def draft_order(spec: StudySpec, state: State, trial: Trial) -> Order:
+    """The order for the trial's newest attempt, as long as its folder is not known."""
     seed = attempt_seed(spec.search.seed, trial.number, trial.attempt)
-    folder = trial_folders.folder(trial.number)
-    command, variables = _filled(spec, trial, seed, folder, checkpoint)
+    variables = {name: text for name, text in spec.trial.env.items() if "{" in text}
     return Order(
         trial=trial.number,
         attempt=trial.attempt,
         config=spec.space.nested(trial.config),
         seed=seed,
-        folder=str(folder),
-        resume_path=None if checkpoint is None else str(checkpoint),
-        resume_step=None if checkpoint is None else int(checkpoint.name),
+        folder="",
         max_resource=spec.pruning.max,
         resource=spec.pruning.resource,
         rungs=spec.pruner.plan.unfilled(state.pruner.filled, trial.number),
@@ -41,7 +48,7 @@ def make_order(spec: StudySpec, state: State, trial: Trial, trial_folders: Folde
         metric=spec.objective.metric,
         checkpoint_every=spec.trial.checkpoint_every,
         threads=max(1, int(trial.cpus)),
-        command=command,
+        command=spec.trial.command,  # type: ignore[arg-type]  # its groups are filled in later
         metrics=dict(spec.trial.metrics),
         began=trial.first or None,
         saves=spec.trial.saves,
@@ -52,41 +59,62 @@ def make_order(spec: StudySpec, state: State, trial: Trial, trial_folders: Folde
         node=trial.node,
         gpus=trial.gpus,
         share=trial.share,
+        known=trial.checkpoint,
+        values=trial.config if spec.trial.command or variables else {},
+        parameters=tuple(p.name for p in spec.space.parameters) if variables else (),
     )
 
 
-def _filled(
-    spec: StudySpec, trial: Trial, seed: int, folder: Path, checkpoint: Path | None
-) -> tuple[tuple[str, ...] | None, dict[str, str]]:
-    """The command and the variables of `env`, their placeholders replaced by values."""
-    command, env = spec.trial.command, spec.trial.env
-    if command is None and not env:
-        return None, {}
-    resumed = None if checkpoint is None else _checkpoint_path(spec, folder, checkpoint)
-    own = trial_values(str(folder.absolute()), trial.number, seed, len(trial.gpus), resumed)
-    values = {**trial.config, **own}
-    names = {parameter.name for parameter in spec.space.parameters}
-    filled = None if command is None else tuple(fill_command(command, values))
-    return filled, fill_variables(env, values, names)
+def located(order: Order, folder: Path, checkpoint: Path | None) -> Order:
+    """The draft of an order with the trial's folder, filled in with what follows from it."""
+    resume_path = None if checkpoint is None else str(checkpoint)
+    resume_step = None if checkpoint is None else int(checkpoint.name)
+    order = order._replace(folder=str(folder), resume_path=resume_path, resume_step=resume_step)
+    command, env, names = order.command, order.env, order.parameters
+    if command is None and not names:
+        return order
+    resumed = None if checkpoint is None else _checkpoint_path(order.saves, folder, checkpoint)
+    own = (str(folder.absolute()), order.trial, order.seed, len(order.gpus), resumed)
+    values = {**order.values, **trial_values(*own)}
+    filled = None if command is None else tuple(fill_command(tuple(command), values))
+    variables = variables_of_all(env, names) | fill_variables(env, values, names)
+    return order._replace(command=filled, env=variables, values={}, parameters=())
 
 
-def _checkpoint_path(spec: StudySpec, folder: Path, checkpoint: Path) -> str | None:
+def _checkpoint_path(saves: str | None, folder: Path, checkpoint: Path) -> str | None:
     """What a command goes on from: the file that it saved, at its place; else the checkpoint."""
-    if spec.trial.saves is None:
+    if saves is None:
         return str(checkpoint.absolute())
-    saved = newest(str(checkpoint), spec.trial.saves)
+    saved = newest(str(checkpoint), saves)
     return None if saved is None else str(folder.absolute() / saved.place)
 
 
-def lost_checkpoint(spec: StudySpec, trial: Trial, order: Order, trial_folders: Folders) -> str:
+def without_folder(now: float, trial: int, attempt: int, error: OSError) -> list[ev.Event]:
+    """Its folder can't be made: the trial fails, unless the machine lacks something."""
+    lacking = shortage(error.errno)
+    why = f"its folder can't be made: {lacking or error}"
+    blocked: list[ev.Event] = [ev.LaunchBlocked(now, "resources", lacking)] if lacking else []
+    lost = bool(lacking)
+    return [*blocked, ev.Exited(now, trial, attempt, None, None, why, "", 0, lost=lost)]
+
+
+def moved_aside(place: str) -> str:
+    """A warning that the trial's folder was another's, and where it is now."""
+    return (
+        f"its folder held what was trained with another configuration: the journal is older than "
+        f"that. It is in {place} now, and the trial starts from the beginning"
+    )
+
+
+def lost_checkpoint(order: Order, trial_folders: ports.Folders) -> str:
     """A warning if the newest checkpoint that the journal knows of can't be used; else empty."""
-    known, found = trial.checkpoint, order.resume_step
+    known, found = order.known, order.resume_step
     if known is None or (found is not None and found >= known):
         return ""
     where = "starts from the beginning" if found is None else f"goes on from step {found}"
     if (
-        known == spec.pruning.max
-        and trial_folders.newest_checkpoint(trial.number, but=None) is not None
+        known == order.max_resource
+        and trial_folders.newest_checkpoint(order.trial, but=None) is not None
     ):
         why = f"its checkpoint of step {known}, the last one, has no report that counts"
         return f"{why}: it {where}, so that there is one"
@@ -113,16 +141,16 @@ def import_environment(spec: StudySpec, seen: Snapshot) -> dict[str, str]:
         return {}
     if spec.trial.gpus == 0:
         return {"CUDA_VISIBLE_DEVICES": ""}
-    aside = {one.uuid for one in listed_here(os.environ)}
-    usable = [d for d in our_gpus(spec, seen) if not d.trouble and d.uuid not in aside]
+    aside = {one.uuid for one in quarantine.listed_here(os.environ)}
+    usable = [d for d in settings.our_gpus(spec, seen) if not d.trouble and d.uuid not in aside]
     usable.sort(key=lambda device: (bool(device.processes), -device.index))
     uuids = [device.uuid for device in usable[: spec.trial.gpu_count]]
     return _visible(uuids) if uuids else {}
 
 
 def _visible(uuids: Sequence[str]) -> dict[str, str]:
-    if any(uuid.startswith(PREFIX) for uuid in uuids):
-        numbers = ",".join(uuid.removeprefix(PREFIX) for uuid in uuids)
+    if any(uuid.startswith(rocm.PREFIX) for uuid in uuids):
+        numbers = ",".join(uuid.removeprefix(rocm.PREFIX) for uuid in uuids)
         return {"HIP_VISIBLE_DEVICES": numbers, "CUDA_VISIBLE_DEVICES": numbers}
     return {"CUDA_VISIBLE_DEVICES": ",".join(uuids), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 

@@ -5,8 +5,6 @@ not answer has left an attempt in an unknown state: it may go on if the driver s
 ended otherwise.
 """
 
-from __future__ import annotations
-
 import asyncio
 import math
 import os
@@ -16,8 +14,7 @@ from typing import Protocol
 import msgspec
 
 from tuitune.core import events as ev
-from tuitune.core.placement.gpu_state import Tenant
-from tuitune.core.placement.snapshots import GpuSample
+from tuitune.core.placement import gpu_state, snapshots
 from tuitune.core.sizes import size
 from tuitune.devices.host import room_for_parked
 from tuitune.devices.parking import Answer, ProcessState, What, needed_for
@@ -35,19 +32,19 @@ class Floor(Protocol):
 
     moves: bool  # the driver can restore on another GPU
 
-    def tenant(self, key: Key) -> Tenant | None:
+    def tenant(self, key: Key) -> gpu_state.Tenant | None:
         """An attempt that is on a GPU; None if it has ended or is parked."""
 
-    def sample(self, uuid: str) -> GpuSample | None:
+    def sample(self, uuid: str) -> snapshots.GpuSample | None:
         """The newest reading of a GPU that this study holds the lock of; None if there is none."""
 
     async def look_again(self) -> bool:
         """Wait for a new reading; False if none can come."""
 
-    async def vacated(self, key: Key) -> Tenant | None:
+    async def vacated(self, key: Key) -> gpu_state.Tenant | None:
         """Wait until the memory of a parked attempt is gone. Returns it; None if it has ended."""
 
-    def seat(self, key: Key, tenant: Tenant) -> None:
+    def seat(self, key: Key, tenant: gpu_state.Tenant) -> None:
         """A parked attempt is on a GPU again."""
 
 
@@ -65,7 +62,7 @@ class Parking:
         self._take = take
         self._clock = clock
         self._patience = patience
-        self._away: dict[Key, Tenant] = {}  # parked, with the GPU that each was on
+        self._away: dict[Key, gpu_state.Tenant] = {}  # parked, with the GPU that each was on
         self._turn = asyncio.Lock()
         self._child: Child | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -154,7 +151,9 @@ class Parking:
         if short := _short_of(device, fact.memory):
             return Answer(ProcessState.CHECKPOINTED, short, tried=False)
         home, pid = tenant.uuids[0], tenant.pid
-        self._floor.seat(key, Tenant(pid, (uuid,), {pid}, tenant.peak, began=self._clock()))
+        self._floor.seat(
+            key, gpu_state.Tenant(pid, (uuid,), {pid}, tenant.peak, began=self._clock())
+        )
         words = str(fact.memory), home, uuid
         answer = await self._ask("restore", pid, *words, memory=fact.memory)
         if answer is None:
@@ -197,7 +196,7 @@ class Parking:
             child.kill()
 
 
-def _why_not(tenant: Tenant, device: GpuSample) -> str:
+def _why_not(tenant: gpu_state.Tenant, device: snapshots.GpuSample) -> str:
     """Why an attempt can't be parked; empty if it may be."""
     here = [p.pid for p in device.processes or () if tenant.pid in p.ancestors]
     others = ", ".join(str(pid) for pid in here if pid != tenant.pid)
@@ -213,7 +212,7 @@ def _why_not(tenant: Tenant, device: GpuSample) -> str:
     )
 
 
-def _short_of(device: GpuSample | None, memory: int) -> str:
+def _short_of(device: snapshots.GpuSample | None, memory: int) -> str:
     """Why so many bytes are not restored on a GPU; empty if they may be."""
     if device is None or device.memory_total is None or device.memory_used is None:
         return "the state of its GPU is not known"

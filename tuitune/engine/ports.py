@@ -1,9 +1,6 @@
 """What an engine works with: the ports that a simulation fills in its own way, and its timeouts."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,16 +8,19 @@ import msgspec
 
 from tuitune.core.events import AnyFact, Settings
 from tuitune.core.search.proposal import History, Past, Proposal, Searcher
-from tuitune.core.study import Study
-from tuitune.core.study.state import Parked
-from tuitune.store.rows import StudyRow, TrialRow
+from tuitune.core.study import Study, state
+from tuitune.store.rows import Progress, StudyRow, TrialRow
 
 
 class Store(Protocol):
     """Stores facts: `tuitune.store.journal.Journal`."""
 
     def write(
-        self, facts: Sequence[AnyFact], rows: Sequence[TrialRow], study: StudyRow | None = None
+        self,
+        facts: Sequence[AnyFact],
+        rows: Sequence[TrialRow],
+        study: StudyRow | None = None,
+        progress: Sequence[Progress] = (),
     ) -> None:
         """Store all of them or none. Raises StoreError."""
 
@@ -76,22 +76,22 @@ class SettingsFile(Protocol):
 
 
 class Placed(Protocol):
-    """A trial that runs, as far as its GPUs are concerned: `tuitune.core.study.Trial`."""
+    """A running trial and its GPUs: `tuitune.core.study.Trial`."""
 
     @property
     def gpus(self) -> tuple[str, ...]:
-        """UUIDs."""
+        """The UUIDs of its GPUs."""
 
     @property
     def share(self) -> float:
-        """Of each; 0: packed."""
+        """Its share of each GPU; 0: it is packed with as many others as the GPU can run."""
 
     @property
     def launched(self) -> float:
-        """Unix seconds."""
+        """When it was launched, in Unix seconds."""
 
     @property
-    def parked(self) -> Parked | None:
+    def parked(self) -> state.Parked | None:
         """Its GPU and memory there; None where it is not parked."""
 
 
@@ -100,7 +100,7 @@ class Placements(Protocol):
 
     @property
     def trials(self) -> Sequence[Placed] | Mapping[int, Placed]:
-        """By number."""
+        """The trials by number."""
 
     @property
     def running(self) -> Iterable[int]:
@@ -108,7 +108,7 @@ class Placements(Protocol):
 
     @property
     def parked(self) -> Iterable[int]:
-        """Of these, the trials that are parked."""
+        """The numbers of running trials that are parked."""
 
     @property
     def cpus(self) -> float:
@@ -131,8 +131,7 @@ class Timeouts(msgspec.Struct, frozen=True):
     parking: float = 30.0  # that the driver may take to park a trial, beside moving memory
 
 
-@dataclass(frozen=True, slots=True)
-class EngineDeps:
+class EngineDeps(msgspec.Struct, frozen=True):
     """All that an engine works with, except its executor, which is made after it."""
 
     journal: Store
@@ -144,4 +143,4 @@ class EngineDeps:
     clock_step: Callable[[], float] = lambda: 0.0  # seconds that the clock was set by meanwhile
     foreign: tuple[Past, ...] = ()  # trials of earlier studies that it learns from
     note: Callable[[str], None] = lambda _: None  # shows a message that is not a fact of the study
-    timeouts: Timeouts = field(default_factory=Timeouts)
+    timeouts: Timeouts = Timeouts()

@@ -1,23 +1,18 @@
 """From an Ask to a configuration: by the searcher, by its model, or by Sobol points without one."""
 
-from __future__ import annotations
-
 import asyncio
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from tuitune.core import events as ev
+from tuitune.core import events as ev, reasons
 from tuitune.core.events import TrialState
-from tuitune.core.reasons import ModelFailed
+from tuitune.core.search import registry, sobol
 from tuitune.core.search.proposal import AskModel, Fate, History, Past, Proposal
-from tuitune.core.search.registry import searcher_kind
-from tuitune.core.search.sobol import SobolSearcher, sobol_searcher
 from tuitune.core.space import Sampled
 from tuitune.core.spec import StudySpec
 from tuitune.core.study import State, Study, Trial
-from tuitune.engine.failure import start_task
-from tuitune.engine.ports import EngineDeps
+from tuitune.engine import failure, ports
 from tuitune.executors.base import NotNowError, SampleError
 from tuitune.model_process import ModelError
 
@@ -58,7 +53,9 @@ class HistoryBuilder:
             else:
                 self._past.pop(number, None)
         self._stale.clear()
-        return History(tuple(self._past[n] for n in sorted(self._past)), self._foreign)
+        seen = tuple(self._past[n] for n in sorted(self._past))
+        limited = state.settings is not None and state.settings.time_limit is not None
+        return History(seen, self._foreign, limited)
 
 
 def _past_of(spec: StudySpec, trial: Trial) -> Past | None:
@@ -77,7 +74,7 @@ def _past_of(spec: StudySpec, trial: Trial) -> Past | None:
         and not (curve and spec.pruner.milestones)
     ):
         return None
-    return Past(trial.number, trial.config, curve, fate)
+    return Past(trial.number, trial.config, curve, fate, times=trial.times)
 
 
 def _curve_of(spec: StudySpec, trial: Trial) -> tuple[tuple[int, float], ...]:
@@ -115,14 +112,14 @@ class _Asked(Protocol):
 class Proposing:
     """Answers Asks one at a time, in tasks, so that the engine's loop does not wait."""
 
-    def __init__(self, engine: _Asked, deps: EngineDeps) -> None:
+    def __init__(self, engine: _Asked, deps: ports.EngineDeps) -> None:
         self._engine = engine
         self._deps = deps
         self._spec = engine.study.spec
         self._seen = HistoryBuilder(self._spec, deps.foreign) if self._spec.is_modelled else None
         self._fixed: dict[int, History] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._sobol: SobolSearcher | None = None  # in place of a model that has failed
+        self._sobol: sobol.SobolSearcher | None = None  # in place of a model that has failed
         self._slow: set[str] = set()  # samplers that were reported to be slow
 
     def note(self, facts: Sequence[ev.AnyFact]) -> None:
@@ -138,7 +135,7 @@ class Proposing:
         """Answer the Ask for this trial, now or later, by an event to the engine."""
         answer = self._deps.searcher.propose(number, self._engine.study.tried)
         if isinstance(answer, AskModel):
-            start_task(self._ask_model(number), self._tasks)
+            failure.start_task(self._ask_model(number), self._tasks)
         else:
             self._take(number, answer)
 
@@ -184,11 +181,11 @@ class Proposing:
 
     def _without_model(self, number: int, error: str) -> Proposal | None:
         if self._sobol is None:
-            self._sobol = sobol_searcher(self._spec.space, self._spec.search.seed)
+            self._sobol = sobol.sobol_searcher(self._spec.space, self._spec.search.seed)
         found = self._sobol.propose(number, self._engine.study.tried)
         if found is None:
             return None
-        return Proposal(found.config, "fallback", ModelFailed(error, found.why))
+        return Proposal(found.config, "fallback", reasons.ModelFailed(error, found.why))
 
     def _take(self, number: int, answer: Proposal | None) -> None:
         if not self._is_awaited(number):
@@ -196,7 +193,7 @@ class Proposing:
         if answer is None:
             self._engine.take([ev.Exhausted(self._deps.clock(), _exhausted_words(self._spec))])
         elif self._to_sample(answer):
-            start_task(self._sample(number, answer), self._tasks)
+            failure.start_task(self._sample(number, answer), self._tasks)
         else:
             self._propose(number, answer, answer.config)
 
@@ -247,7 +244,7 @@ class Proposing:
 def _exhausted_words(spec: StudySpec) -> str:
     """Why a searcher has no configuration left."""
     search = spec.search
-    kind = searcher_kind(search)
+    kind = registry.searcher_kind(search)
     if kind.size is not None:
         size = kind.size(spec.space, search)
         return f"all {size} points of the {search.method} have been tried"

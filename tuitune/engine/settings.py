@@ -1,31 +1,23 @@
 """Settings of a study that may change between runs, and whether this machine can run them."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from tuitune.core.events import Settings
-from tuitune.core.placement.host import HostResources, shortage
-from tuitune.core.placement.hours import most_ever
+from tuitune.core import events, space
+from tuitune.core.placement import host, hours, visibility
 from tuitune.core.placement.snapshots import GpuSample, Snapshot
-from tuitune.core.placement.visibility import NotAllowedError, allowed, hides_all
-from tuitune.core.space import spell
 from tuitune.core.spec import StudySpec
 from tuitune.core.study import Study
-from tuitune.devices import rocm
-from tuitune.devices.locks import LocksError, lock_folder
-from tuitune.devices.parking import why_not_here
-from tuitune.devices.quarantine import listed_here
+from tuitune.devices import locks, parking, quarantine, rocm
 from tuitune.executors.local.interpreter import OURS, Interpreter, InterpreterError, ask_version
+from tuitune.ipc.files import replace_file
 from tuitune.messages.reasons import reason_words
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import DOCUMENT
-from tuitune.studyfile import load, load_whole
+from tuitune.studyfile import interpreter, load, load_whole
 from tuitune.studyfile.changes import changes
 from tuitune.studyfile.document import written
-from tuitune.studyfile.interpreter import find_interpreter
 from tuitune.studyfile.problems import WrongValueError
 from tuitune.studyfile.trial import working_folder
 
@@ -34,10 +26,10 @@ class CannotRunError(Exception):
     """The study can't run on this machine; str() says why, and what to change."""
 
 
-def settings_of(spec: StudySpec, *, has_gpus: bool = False) -> Settings:
+def settings_of(spec: StudySpec, *, has_gpus: bool = False) -> events.Settings:
     """The settings of a study file; without `gpus` in it a trial gets one GPU if there are any."""
     gpus = spec.trial.gpus
-    return Settings(
+    return events.Settings(
         trials=spec.search.trials,
         concurrency=spec.search.concurrency,
         cpus=spec.trial.cpus,
@@ -59,20 +51,22 @@ def settings_of(spec: StudySpec, *, has_gpus: bool = False) -> Settings:
     )
 
 
-def check_machine(spec: StudySpec, machine: HostResources, seen: Snapshot | None = None) -> None:
+def check_machine(
+    spec: StudySpec, machine: host.HostResources, seen: Snapshot | None = None
+) -> None:
     """Check that the machine can run a trial, else raise CannotRunError; `seen`: GPUs, if known."""
-    problem = shortage(machine, HostResources(spec.trial.cpus, spec.trial.memory or 0))
+    problem = host.shortage(machine, host.HostResources(spec.trial.cpus, spec.trial.memory or 0))
     if not problem and seen is not None:
         problem = _gpu_shortage(spec, seen)
         if not problem and wants_gpus(spec) and has_gpus(spec, seen):
-            problem = _never_allowed(spec) or _no_locks() or _no_parking(spec, seen)
+            problem = never_allowed(spec) or _no_locks() or _no_parking(spec, seen)
     if problem:
         raise CannotRunError(f"{spec.file}: {problem}")
 
 
-def _never_allowed(spec: StudySpec) -> str:
+def never_allowed(spec: StudySpec) -> str:
     """Why no trial is ever allowed its GPUs; empty where it is at some time of the day."""
-    most, count = most_ever(spec.devices.max_gpus, spec.devices.hours), spec.trial.gpu_count
+    most, count = hours.most_ever(spec.devices.max_gpus, spec.devices.hours), spec.trial.gpu_count
     if most is None or count <= most:
         return ""
     return (
@@ -86,7 +80,7 @@ def _no_parking(spec: StudySpec, seen: Snapshot) -> str:
     if not spec.parks:
         return ""
     ours = [device for device in our_gpus(spec, seen) if not device.trouble]
-    why = why_not_here(seen, ours)
+    why = parking.why_not_here(seen, ours)
     parks = spec.trial.pause == "park"
     key, other = ("pause", "save") if parks else ("on_foreign", "pause")
     table = "trial" if parks else "devices"
@@ -96,16 +90,16 @@ def _no_parking(spec: StudySpec, seen: Snapshot) -> str:
 def our_gpus(spec: StudySpec, seen: Snapshot) -> Sequence[GpuSample]:
     """The GPUs that the study may use; none where CUDA_VISIBLE_DEVICES or `allow` is wrong."""
     try:
-        return allowed(seen.devices, os.environ, spec.devices.allow)
-    except NotAllowedError:
+        return visibility.allowed(seen.devices, os.environ, spec.devices.allow)
+    except visibility.NotAllowedError:
         return ()
 
 
 def _no_locks() -> str:
     """Why GPUs can't be locked; empty if they can."""
     try:
-        lock_folder(os.environ)
-    except LocksError as error:
+        locks.lock_folder(os.environ)
+    except locks.LocksError as error:
         return str(error)
     return ""
 
@@ -119,28 +113,40 @@ def check_program(spec: StudySpec) -> None:
 
 def _no_program(spec: StudySpec) -> str:
     """Why the program of a command can't be run; empty if it can, or is a parameter."""
-    word = next(iter(spec.trial.command or ()), "")
-    if not isinstance(word, str) or not word or "{" in word:
-        return ""
+    word = fixed_program(spec)
     folder = working_folder(spec.file, spec.trial.cwd)
+    return missing_program(word, folder, spec.trial.env.get("PATH", "")) if word else ""
+
+
+def fixed_program(spec: StudySpec) -> str:
+    """The program of a command; empty where it is a parameter, or there is no command."""
+    word = next(iter(spec.trial.command or ()), "")
+    return word if isinstance(word, str) and "{" not in word else ""
+
+
+def missing_program(word: str, folder: Path, search_path: str) -> str:
+    """Why this program can't be run in a folder; empty if it can.
+
+    search_path: the PATH that the study file sets; empty: that of this process.
+    """
     if os.sep in word:
         path = folder / word
         if os.access(path, os.X_OK) and path.is_file():
             return ""
         what = "may not be executed: chmod +x it" if path.is_file() else "is not there: correct it"
     else:
-        given = spec.trial.env.get("PATH") or os.environ.get("PATH", os.defpath)
+        given = search_path or os.environ.get("PATH", os.defpath)
         places = [folder / place for place in given.split(os.pathsep)]
         if _is_in(places, word):
             return ""
-        what = "is no program on PATH: install it, or write its path"
+        what = "is not a program on PATH: install it, or write its path"
         if word == "python" and _is_in(places, "python3"):
-            what = 'is no program on PATH: write "python3"'
+            what = 'is not a program on PATH: write "python3"'
         elif (folder / word).is_file():
-            what = f'is no program on PATH: write "./{word}"'
+            what = f'is not a program on PATH: write "./{word}"'
     if word.endswith(".py") and (folder / word).is_file():
-        what = f'is a script: write ["python", {spell(word)}, …]'
-    return f"[trial] command: {spell(word)} {what}"
+        what = f'is a script: write ["python", {space.spell(word)}, …]'
+    return f"[trial] command: {space.spell(word)} {what}"
 
 
 def _is_in(places: Sequence[Path], program: str) -> bool:
@@ -154,9 +160,11 @@ def interpreter_of(spec: StudySpec) -> Interpreter:
     if text is None:
         return OURS
     try:
-        return ask_version(find_interpreter(text, Path(spec.file).parent))
+        return ask_version(interpreter.find_interpreter(text, Path(spec.file).parent))
     except (WrongValueError, InterpreterError) as error:
-        raise CannotRunError(f"{spec.file}: [trial] python = {spell(text)}: {error}") from error
+        raise CannotRunError(
+            f"{spec.file}: [trial] python = {space.spell(text)}: {error}"
+        ) from error
 
 
 def no_notifier(spec: StudySpec) -> str:
@@ -166,7 +174,10 @@ def no_notifier(spec: StudySpec) -> str:
     places = [folder] if os.sep in word else os.environ.get("PATH", os.defpath).split(os.pathsep)
     if not word or _is_in([folder / place for place in places], word):
         return ""
-    return f"[notify] command: {spell(word)} is no program here; install it, or write its path"
+    return (
+        f"[notify] command: {space.spell(word)} is not a program here; install it, or write its "
+        f"path"
+    )
 
 
 def wants_gpus(spec: StudySpec) -> bool:
@@ -215,21 +226,21 @@ def _gpu_shortage(spec: StudySpec, seen: Snapshot) -> str:
     if seen.problem:
         return f"{asked}{seen.problem}; mend that, or set gpus = 0 in [trial] to run on CPUs"
     try:
-        allowed_here = allowed(seen.devices, os.environ, spec.devices.allow)
-    except NotAllowedError as error:
+        allowed_here = visibility.allowed(seen.devices, os.environ, spec.devices.allow)
+    except visibility.NotAllowedError as error:
         return str(error)
     return _unusable(spec, seen, allowed_here, asked)
 
 
 def _unusable(spec: StudySpec, seen: Snapshot, there: Sequence[GpuSample], asked: str) -> str:
-    aside = {one.uuid: reason_words(one.why) for one in listed_here(os.environ)}
+    aside = {one.uuid: reason_words(one.why) for one in quarantine.listed_here(os.environ)}
     ill = {
         device.index: device.trouble or aside[device.uuid]
         for device in seen.devices
         if device.trouble or device.uuid in aside
     }
     there = [device for device in there if not device.trouble and device.uuid not in aside]
-    if ill and not there and not hides_all(os.environ):
+    if ill and not there and not visibility.hides_all(os.environ):
         index, why = next(iter(ill.items()))
         remedy = f"tuitune set {spec.name} devices.clear={index} uses it again"
         mend = "mend that" if why not in aside.values() else remedy
@@ -262,7 +273,7 @@ class NotWhileRunningError(Exception):
 class StudyDocument:
     """`study.toml` of a study folder."""
 
-    def __init__(self, folder: Path, machine: HostResources, seen: Snapshot | None) -> None:
+    def __init__(self, folder: Path, machine: host.HostResources, seen: Snapshot | None) -> None:
         """seen: the GPUs of this machine; None where the trials run on others."""
         self._path = folder / DOCUMENT
         self._machine = machine
@@ -270,14 +281,12 @@ class StudyDocument:
 
     def write(self, text: str) -> None:
         """Replace the file atomically. Raises StoreError."""
-        aside = self._path.with_name(f"{DOCUMENT}.new")
         try:
-            aside.write_text(text, encoding="utf-8")
-            aside.replace(self._path)
+            replace_file(self._path, text)
         except OSError as error:
-            raise StoreError(f"{aside}: can't be written: {error.strerror}") from error
+            raise StoreError(f"{self._path}: can't be written: {error.strerror}") from error
 
-    def change(self, overrides: Sequence[str], study: Study) -> tuple[Settings, list[str]]:
+    def change(self, overrides: Sequence[str], study: Study) -> tuple[events.Settings, list[str]]:
         """Change the file. Returns the new settings, and what changed, as text.
 
         Raises StudyFileError, and NotWhileRunningError for what a running study can't take up.

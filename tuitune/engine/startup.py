@@ -1,7 +1,5 @@
 """What reaches an engine from outside: progress of its import, requests and signals."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import signal
@@ -14,12 +12,11 @@ from tuitune.control.requests import IMPORTING, Answer, RefusedError, Request, S
 from tuitune.core import events as ev
 from tuitune.core.search.proposal import Proposal
 from tuitune.core.study import Study
+from tuitune.engine import node_watch, notify, ports
 from tuitune.engine.engine import Engine
 from tuitune.engine.gpus import Gpus
-from tuitune.engine.notify import BY_HAND
-from tuitune.engine.ports import SettingsFile
 from tuitune.engine.settings import NotWhileRunningError
-from tuitune.executors.base import SampleError
+from tuitune.executors.base import SampleError, with_nodes
 from tuitune.executors.local.exit_text import printable
 from tuitune.studyfile import StudyFileError
 
@@ -99,14 +96,16 @@ class StartupGate:
         """From now on `handler` gets all requests."""
         self._handler = handler
 
-    async def wait_for(self, importing: Awaitable[None]) -> None:
-        """Wait for the import. Raises StoppedEarlyError, or what the import raises."""
-        work = asyncio.ensure_future(importing)
+    async def wait_for(
+        self, preparing: Awaitable[None], what: str = "its training code was imported"
+    ) -> None:
+        """Wait for the import, or for `what` it is. Raises StoppedEarlyError, or what it raises."""
+        work = asyncio.ensure_future(preparing)
         stop = asyncio.create_task(self._stopped.wait())
         try:
             await asyncio.wait((work, stop), return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
-                raise StoppedEarlyError("stopped before its training code was imported")
+                raise StoppedEarlyError(f"stopped before {what}")
             work.result()
         finally:
             work.cancel()
@@ -146,7 +145,7 @@ class Signals:
 
     def _stop(self, engine: Engine) -> None:
         name = self._seen[-1]
-        why = BY_HAND if name == "SIGINT" else f"stopped by {name}"
+        why = notify.BY_HAND if name == "SIGINT" else f"stopped by {name}"
         now = len(self._seen) > 1
         engine.take([ev.StopAsked(time.time(), finish=False, why=why, now=now)])
 
@@ -157,9 +156,9 @@ class ControlHandler:
     def __init__(
         self,
         engine: Engine,
-        document: SettingsFile,
+        document: ports.SettingsFile,
         clock: Callable[[], float],
-        gpus: Gpus | None = None,
+        gpus: Gpus | node_watch.NodeWatch | None = None,
     ) -> None:
         self._engine = engine
         self._document = document
@@ -205,6 +204,11 @@ class ControlHandler:
             return await self._engine.add(proposal, by)
         except SampleError as error:
             raise RefusedError(f"a parameter can't be sampled: {error}") from error
+
+    def follow_log(self, trial: int, attempt: int) -> None:
+        """As `HasNodes.follow_log`; does nothing on one machine."""
+        if (on := with_nodes(self._engine.executor)) is not None:
+            on.follow_log(trial, attempt)
 
     def use_gpus_again(self, which: str) -> list[int]:
         """GPUs that were set aside, by number; see `Quarantine.clear`. Raises RefusedError."""

@@ -1,7 +1,5 @@
 """Folders of trials: configurations, checkpoints, and their removal on a thread."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import errno
@@ -200,6 +198,7 @@ class TrialFolders:
         """`saves`: the files of commands that are removed with their checkpoints, as a glob."""
         self._trials = trials
         self._removal = _Removal(trials, note, saves)
+        self.elsewhere: Callable[[Mapping[int, int]], None] | None = None  # `leave` of nodes
 
     def folder(self, trial: int) -> Path:
         """The trial's folder, which may not exist yet."""
@@ -252,6 +251,8 @@ class TrialFolders:
     def leave(self, newest: Mapping[int, int]) -> None:
         """`newest`: by trial, how many of its newest checkpoints stay; others are removed soon."""
         self._removal.leave(newest)
+        if self.elsewhere is not None:
+            self.elsewhere(newest)
 
     async def close(self) -> None:
         """Wait until all is removed that can be."""

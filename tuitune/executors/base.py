@@ -54,7 +54,7 @@ class Executor(Protocol):
     Exited that is `lost`. The sink is called on the thread of the event loop, never from within a
     call of the engine's. A report with `waits` is followed by nothing of its attempt but Exited
     until it is answered. What is asked of an attempt that has exited, or was never launched, is
-    ignored. `tests/executors/contract.py` checks this for any executor.
+    ignored. `tests/contract.py` checks this for any executor.
     """
 
     async def open(self) -> None:
@@ -103,11 +103,27 @@ class HasNodes(Protocol):
     def has_gpus(self) -> bool:
         """Whether some node has GPUs, which may join later."""
 
+    @property
+    def place(self) -> str:
+        """What the nodes are, in words, once it is open."""
+
     def readings(self) -> Mapping[str, NodeReadings]:
-        """By node, the newest readings since this was last called."""
+        """The newest readings of each node since this was last called."""
+
+    def follow_log(self, trial: int, attempt: int) -> None:
+        """Add to the trial's log in the study folder what the attempt has printed since."""
+
+    def leave(self, newest: Mapping[int, int]) -> None:
+        """Keep so many of the newest checkpoints of each trial, on nodes and in the storage."""
 
     def act_on(self, facts: Sequence[AnyFact], study: str) -> None:
-        """Take in facts that are stored: GPUs that are set aside, settings."""
+        """Take in facts that are stored: GPUs that are set aside, settings, trials to be parked."""
+
+    def want_room(self, wanted: bool) -> None:  # noqa: FBT001
+        """Whether a trial waits for room, so that another node would be of use."""
+
+    def clear(self, which: str) -> None:
+        """Use GPUs again that were set aside, on all nodes; see `Quarantine.clear`."""
 
 
 Factory = Callable[[Plan, Sink, Clock], Executor]

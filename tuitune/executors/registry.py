@@ -1,7 +1,5 @@
 """The executors by name: the built-in one, and those of installed packages."""
 
-from __future__ import annotations
-
 from tuitune import plugins
 from tuitune.executors.base import Clock, Executor, Factory, Plan, Sink
 

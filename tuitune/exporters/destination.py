@@ -1,7 +1,5 @@
 """The protocol of destinations: other tools that a study is written to."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -9,8 +7,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from tuitune.core.events import ENDED, TrialState
 from tuitune.core.spec import StudySpec
-from tuitune.store.reader import Report
-from tuitune.store.rows import TrialRow
+from tuitune.store import reader, rows
 
 _Item = TypeVar("_Item")
 
@@ -36,20 +33,20 @@ class Source(NamedTuple):
 class Destination(Protocol):
     """A tool that keeps the trials of one study. Any method may raise any exception.
 
-    What was written before a failure may be written again: a destination keeps it once, as far as
-    its tool can.
+    What was written before a failure may be written again: a destination keeps it once if its tool
+    can do that.
     """
 
     def reached(self) -> int:
         """The `reached` of the last flush, by any process; 0 for none."""
 
-    def begin(self, trial: TrialRow) -> None:
+    def begin(self, trial: rows.TrialRow) -> None:
         """A trial that has started: once in the life of this object, before its reports."""
 
-    def report(self, reports: Sequence[Report]) -> None:
+    def report(self, reports: Sequence[reader.Report]) -> None:
         """Reports in the order in which they came, of trials that have begun."""
 
-    def update(self, trial: TrialRow) -> None:
+    def update(self, trial: rows.TrialRow) -> None:
         """A trial that has changed, once all of its reports so far were given.
 
         One that has ended may go on later.
@@ -62,12 +59,12 @@ class Destination(Protocol):
         """Nothing follows. Running trials stay unfinished."""
 
 
-def has_ended(trial: TrialRow) -> bool:
+def has_ended(trial: rows.TrialRow) -> bool:
     """Whether it is complete, pruned, failed or killed."""
     return trial.state in ENDED
 
 
-def has_failed(trial: TrialRow) -> bool:
+def has_failed(trial: rows.TrialRow) -> bool:
     """Whether it has ended without a result: failed, or killed."""
     return trial.state in (TrialState.FAILED, TrialState.KILLED)
 

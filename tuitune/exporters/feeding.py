@@ -1,25 +1,16 @@
 """Feeding a destination from the store: all that it lacks, step by step."""
 
-from __future__ import annotations
-
 import fcntl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tuitune.exporters.destination import Destination, DestinationError, Source, batches
 from tuitune.exporters.registry import Place, opener
-from tuitune.store.errors import StoreError
+from tuitune.store import errors, rows
 from tuitune.store.folder import DATABASE, DOCUMENT
 from tuitune.store.reader import MOST, Reader
 from tuitune.studyfile import load
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tuitune.store.rows import TrialRow
-
 
 _LONGEST = 200  # characters of an error: some hold whole requests
 _PART = 200  # reports, after which trials that have ended are told of: they may hold files open
@@ -37,7 +28,7 @@ class Feed:
         self._destination = destination
         self._reached = destination.reached()
         self._begun: set[int] = set()
-        self._due: dict[int, TrialRow] = {}  # to be updated once their reports are written
+        self._due: dict[int, rows.TrialRow] = {}  # to be updated once their reports are written
 
     def step(self) -> int:
         """Write what is new, up to MOST reports; returns how many facts may be left.
@@ -127,7 +118,7 @@ def _alone(folder: Path, place: Place) -> Iterator[None]:
 def _explained(place: Place) -> Iterator[None]:
     try:
         yield
-    except (DestinationError, StoreError):
+    except (DestinationError, errors.StoreError):
         raise
     except Exception as error:
         words = str(error).strip().partition("\n")[0]

@@ -4,8 +4,6 @@ It only reads the study, so a trial waits for nothing. What it can't write now i
 this process, in that of the next engine, or by `tuitune export`. It ends with the engine.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import select
@@ -13,9 +11,8 @@ import socket
 import sys
 from pathlib import Path
 
-from tuitune.exporters.destination import DestinationError
+from tuitune.exporters import destination, registry
 from tuitune.exporters.feeding import NotBegunError, feeding
-from tuitune.exporters.registry import Place
 from tuitune.ipc.entry import connect_to_parent
 from tuitune.store.errors import StoreError
 
@@ -32,13 +29,13 @@ def main() -> None:
     for variable, value in _QUICK.items():  # it is tried again in any case
         os.environ.setdefault(variable, value)
     with connection, contextlib.suppress(BrokenPipeError):
-        _Live(connection, Path(folder), Place(name, where)).run()
+        _Live(connection, Path(folder), registry.Place(name, where)).run()
 
 
 class _Live:
     """Feeds one destination until the engine has ended and all is written."""
 
-    def __init__(self, engine: socket.socket, folder: Path, place: Place) -> None:
+    def __init__(self, engine: socket.socket, folder: Path, place: registry.Place) -> None:
         self._engine = engine
         self._folder = folder
         self._place = place
@@ -65,7 +62,7 @@ class _Live:
                 if is_rest:
                     return
                 self._wait(_PERIOD)
-            except (DestinationError, StoreError) as error:
+            except (destination.DestinationError, StoreError) as error:
                 self._say(f"{error}; the study goes on, and this is tried again")
                 if is_rest:
                     sys.exit(1)

@@ -6,40 +6,25 @@ import json
 import math
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import optuna
 from optuna import distributions as dist
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial
-from optuna.trial import TrialState as OptunaState
+from optuna.trial import FrozenTrial, TrialState as OptunaState
 
-from tuitune.core.events import TrialState
-from tuitune.core.space import (
-    Choice,
-    Fixed,
-    FloatRange,
-    IntRange,
-    PowerRange,
-    Sampled,
-    levels,
-    value_at,
-)
+from tuitune.core import events, space
 from tuitune.exporters.destination import DestinationError, Source
-
-if TYPE_CHECKING:
-    from tuitune.core.space import Parameter
-    from tuitune.store.reader import Report
-    from tuitune.store.rows import TrialRow
+from tuitune.store import reader, rows
 
 _NUMBER, _REACHED, _STUDY = "tuitune:trial", "tuitune:reached", "tuitune:study"
 _STATES = {
-    TrialState.COMPLETE: OptunaState.COMPLETE,
-    TrialState.PRUNED: OptunaState.PRUNED,
-    TrialState.FAILED: OptunaState.FAIL,
-    TrialState.KILLED: OptunaState.FAIL,
+    events.TrialState.COMPLETE: OptunaState.COMPLETE,
+    events.TrialState.PRUNED: OptunaState.PRUNED,
+    events.TrialState.FAILED: OptunaState.FAIL,
+    events.TrialState.KILLED: OptunaState.FAIL,
 }
 
 
@@ -92,25 +77,25 @@ class Optuna:
             self._ended.discard(number)
             if trial.state.is_finished():
                 self._ended.add(number)
-        self._rows: dict[int, TrialRow] = {}
+        self._rows: dict[int, rows.TrialRow] = {}
         self._values: dict[int, dict[int, float]] = {}  # not written yet: trial -> step -> value
 
     def reached(self) -> int:
-        """From an attribute of the study."""
+        """Read from an attribute of the study."""
         return int(self._storage.get_study_user_attrs(self._study).get(_REACHED, 0))
 
-    def begin(self, trial: TrialRow) -> None:
+    def begin(self, trial: rows.TrialRow) -> None:
         """Keep its row; it is created by the next update or flush."""
         self._rows[trial.number] = trial
 
-    def report(self, reports: Sequence[Report]) -> None:
+    def report(self, reports: Sequence[reader.Report]) -> None:
         """Keep their objectives until the trial is written."""
         metric = self._spec.objective.metric
         for one in reports:
             if metric in one.metrics:
                 self._values.setdefault(one.trial, {})[one.step] = one.metrics[metric]
 
-    def update(self, trial: TrialRow) -> None:
+    def update(self, trial: rows.TrialRow) -> None:
         """Write it if it has ended, with those of lower numbers before it."""
         self._rows[trial.number] = trial
         goes_on = trial.number in self._ended and trial.number not in self._values
@@ -154,7 +139,11 @@ class Optuna:
             self._storage.set_trial_state_values(known, state, None if result is None else [result])
 
     def _template(
-        self, trial: TrialRow, state: OptunaState, result: float | None, values: dict[int, float]
+        self,
+        trial: rows.TrialRow,
+        state: OptunaState,
+        result: float | None,
+        values: dict[int, float],
     ) -> FrozenTrial:
         active = {n: d for n, d in self._distributions.items() if d and n in trial.config}
         others = {n: v for n, v in trial.config.items() if n not in active}
@@ -174,7 +163,7 @@ class Optuna:
         )
 
 
-def _outcome(trial: TrialRow) -> tuple[OptunaState, float | None]:
+def _outcome(trial: rows.TrialRow) -> tuple[OptunaState, float | None]:
     """The trial's state and value as Optuna has them."""
     state = _STATES.get(trial.state, OptunaState.RUNNING)
     if state == OptunaState.COMPLETE and (trial.value is None or math.isnan(trial.value)):
@@ -183,7 +172,7 @@ def _outcome(trial: TrialRow) -> tuple[OptunaState, float | None]:
     return state, trial.value if has_value else None
 
 
-def _attributes(trial: TrialRow) -> dict[str, str]:
+def _attributes(trial: rows.TrialRow) -> dict[str, str]:
     known = {"why": trial.note, "error": trial.error, "device": trial.device}
     return {name: words for name, words in known.items() if words}
 
@@ -193,22 +182,24 @@ def _moment(seconds: float | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds)  # noqa: DTZ006
 
 
-def _distribution(parameter: Parameter) -> dist.BaseDistribution | None:
+def _distribution(parameter: space.Parameter) -> dist.BaseDistribution | None:
     """Optuna's own kind for it; None for fixed and sampled ones."""
     match parameter:
-        case FloatRange(low=low, high=high, log=log, step=step):
+        case space.FloatRange(low=low, high=high, log=log, step=step):
             if step is None or log:  # Optuna has no steps on a log scale
                 return dist.FloatDistribution(low, high, log=log)
-            top = value_at(parameter, (levels(parameter) or 1) - 1)
+            top = space.value_at(parameter, (space.levels(parameter) or 1) - 1)
             return dist.FloatDistribution(low, top, step=step)
-        case IntRange(low=low, high=high, log=log, step=stride):
+        case space.IntRange(low=low, high=high, log=log, step=stride):
             return dist.IntDistribution(low, high, log=log, step=1 if log else stride)
-        case Choice(values=values):
+        case space.Choice(values=values):
             return dist.CategoricalDistribution([_category(value) for value in values])
-        case PowerRange():
-            count = levels(parameter) or 1
-            return dist.CategoricalDistribution([value_at(parameter, n) for n in range(count)])
-        case Fixed() | Sampled():
+        case space.PowerRange():
+            count = space.levels(parameter) or 1
+            return dist.CategoricalDistribution(
+                [space.value_at(parameter, n) for n in range(count)]
+            )
+        case space.Fixed() | space.Sampled():
             return None
 
 

@@ -1,7 +1,5 @@
 """The registry of destinations. Each is imported when it is opened: their packages are large."""
 
-from __future__ import annotations
-
 import importlib
 import importlib.util
 import os
@@ -11,6 +9,7 @@ from typing import NamedTuple
 
 from tuitune import plugins
 from tuitune.exporters.destination import Destination, DestinationError, Source
+from tuitune.store.folder import expanded
 
 Opener = Callable[[Source, str], Destination]
 
@@ -79,9 +78,16 @@ def destination_kind(name: str, others: Sequence[str] = ()) -> DestinationKind:
 def missing(name: str) -> str:
     """What has to be installed for it, for the user; empty if it is. Raises DestinationError."""
     kind = destination_kind(name)
-    if not kind.module or importlib.util.find_spec(kind.module) is not None:
+    if not kind.module or _is_installed(kind.module):
         return ""
     return f"{name}: {kind.module} is not installed where tuitune is; pip install {kind.package}"
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # the package that it is in
+        return False
 
 
 def opener(name: str) -> Opener:
@@ -103,5 +109,5 @@ def place_of(name: str, where: str, folder: Path, base: Path) -> Place:
         default = kind.where.format(folder=folder.absolute(), study=folder.name)
         return Place(name, os.environ.get(kind.variable, "") or default)
     if kind.is_path and "://" not in where:
-        return Place(name, str(base / Path(where).expanduser()))
+        return Place(name, str(base / expanded(where)))
     return Place(name, where)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
@@ -14,10 +14,8 @@ from tensorboard.plugins.hparams.api_pb2 import STATUS_FAILURE, STATUS_SUCCESS
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from tuitune.exporters.destination import DestinationError, Source, has_ended, has_failed
-
-if TYPE_CHECKING:
-    from tuitune.store.reader import Report
-    from tuitune.store.rows import TrialRow
+from tuitune.ipc.files import replace_file
+from tuitune.store import reader, rows
 
 _STATE = ".tuitune.json"  # how far the folder has been written
 
@@ -34,7 +32,7 @@ class TensorBoard:
         self._source = source
         self._folder = folder
         self._writers: dict[int, EventFileWriter] = {}
-        self._rows: dict[int, TrialRow] = {}
+        self._rows: dict[int, rows.TrialRow] = {}
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._state = json.loads((folder / _STATE).read_text(encoding="utf-8"))
@@ -47,14 +45,14 @@ class TensorBoard:
         self._ended: set[int] = set(self._state["ended"])
 
     def reached(self) -> int:
-        """From the file of this folder that keeps it."""
+        """Read from a file in this folder."""
         return int(self._state["reached"])
 
-    def begin(self, trial: TrialRow) -> None:
+    def begin(self, trial: rows.TrialRow) -> None:
         """Keep its row; its event file is opened by its first event."""
         self._rows[trial.number] = trial
 
-    def report(self, reports: Sequence[Report]) -> None:
+    def report(self, reports: Sequence[reader.Report]) -> None:
         """Add an event for each."""
         for one in reports:
             values = [Summary.Value(tag=tag, simple_value=v) for tag, v in one.metrics.items()]
@@ -62,7 +60,7 @@ class TensorBoard:
             event = Event(wall_time=one.time, step=one.step, summary=summary)
             self._writer(one.trial).add_event(event)
 
-    def update(self, trial: TrialRow) -> None:
+    def update(self, trial: rows.TrialRow) -> None:
         """End its session in HPARAMS if it has ended, and close its event file."""
         ended_before = trial.number not in self._writers and trial.number in self._ended
         if not has_ended(trial) or ended_before:
@@ -88,9 +86,7 @@ class TensorBoard:
         for writer in self._writers.values():
             writer.flush()
         self._state |= {"reached": reached, "ended": sorted(self._ended)}
-        aside = self._folder / f"{_STATE}.new"
-        aside.write_text(json.dumps(self._state), encoding="utf-8")
-        aside.replace(self._folder / _STATE)
+        replace_file(self._folder / _STATE, json.dumps(self._state))
 
     def close(self) -> None:
         """Close the event files."""
@@ -106,7 +102,7 @@ class TensorBoard:
             writer.add_event(self._start(self._rows[number]))
         return self._writers[number]
 
-    def _start(self, trial: TrialRow) -> Event:
+    def _start(self, trial: rows.TrialRow) -> Event:
         values = {name: _plain(value) for name, value in trial.config.items()}
         began = trial.started or 0.0
         name = f"#{trial.number}"

@@ -6,17 +6,14 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import wandb
 
 from tuitune.exporters.destination import Source, has_ended, has_failed
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tuitune.store.reader import Report
-    from tuitune.store.rows import TrialRow
+from tuitune.ipc.files import replace_file
+from tuitune.store import reader, rows
 
 _STEP = "step"  # W&B's own step can't go back, as a trial's may that starts again
 
@@ -37,7 +34,7 @@ class Wandb:
         self._source = source
         self._place = {"entity": entity, "project": project}
         self._runs: dict[int, wandb.Run] = {}
-        self._rows: dict[int, TrialRow] = {}
+        self._rows: dict[int, rows.TrialRow] = {}
         self._folder = source.folder / "wandb"
         self._folder.mkdir(exist_ok=True)
         name = hashlib.sha256(f"{entity}/{project}".encode()).hexdigest()[:16]
@@ -47,19 +44,19 @@ class Wandb:
         self._ended: set[int] = set(known.get("ended", ()))
 
     def reached(self) -> int:
-        """From the file in the study folder that keeps it."""
+        """Read from a file in the study folder."""
         return self._reached
 
-    def begin(self, trial: TrialRow) -> None:
+    def begin(self, trial: rows.TrialRow) -> None:
         """Keep its row; its run is begun by its first report or its end."""
         self._rows[trial.number] = trial
 
-    def report(self, reports: Sequence[Report]) -> None:
+    def report(self, reports: Sequence[reader.Report]) -> None:
         """Log each, with its step as a metric."""
         for one in reports:
             self._run(one.trial).log({_STEP: one.step, "time": one.time, **one.metrics})
 
-    def update(self, trial: TrialRow) -> None:
+    def update(self, trial: rows.TrialRow) -> None:
         """Finish its run if it has ended, with its state and value as a summary."""
         ended_before = trial.number not in self._runs and trial.number in self._ended
         if not has_ended(trial) or ended_before:
@@ -77,10 +74,8 @@ class Wandb:
 
     def flush(self, reached: int) -> None:
         """W&B's own process writes what it was given to its files, also if this one is killed."""
-        aside = self._state.with_suffix(".new")
         state = {"reached": reached, "ended": sorted(self._ended)}
-        aside.write_text(json.dumps(state), encoding="utf-8")
-        aside.replace(self._state)
+        replace_file(self._state, json.dumps(state))
 
     def close(self) -> None:
         """Finish the runs, which another process may resume."""

@@ -36,7 +36,7 @@ def main() -> None:
 def _parsed(word: str) -> tuple[str, Any]:
     name, equals, text = word.partition("=")
     if not equals:
-        sys.exit(f"{word} is no NAME=VALUE")
+        sys.exit(f"{word} is not of the form NAME=VALUE")
     try:
         return name, ast.literal_eval(text)
     except (ValueError, SyntaxError):

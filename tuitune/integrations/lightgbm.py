@@ -26,7 +26,7 @@ class TuituneCallback:
 
     @property
     def init_model(self) -> str | None:
-        """The checkpoint's model; None if the trial starts anew."""
+        """The checkpoint's model; None if the trial starts over."""
         folder = self._run.folder
         return None if folder is None else str(folder / _FILE)
 

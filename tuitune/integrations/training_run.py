@@ -9,10 +9,8 @@ from math import inf
 from pathlib import Path
 from typing import Any, Protocol
 
+from tuitune.trial import current, link, wire
 from tuitune.trial.api import Trial
-from tuitune.trial.current import own_trial
-from tuitune.trial.link import TrialStopped
-from tuitune.trial.wire import number_of
 
 _NOTE = "training-run.json"  # in each checkpoint: the step that it was written at
 
@@ -52,11 +50,11 @@ class TrainingRun:
     """
 
     def __init__(self, trial: Trial | None = None, *, saves: bool = True) -> None:
-        self.trial = trial or own_trial()
+        self.trial = trial or current.own_trial()
         self.folder: Path | None = None  # the checkpoint to resume from
         self.start = 0  # the step that it was written at
         self._saves = saves
-        self._stop: TrialStopped | None = None
+        self._stop: link.TrialStopped | None = None
         path = self.trial.resume_path if self.trial is not None and saves else None
         if path is not None and (path / _NOTE).exists():
             self.folder = path
@@ -116,7 +114,7 @@ class TrainingRun:
             values[trial.resource] = step
         try:
             trial.report(values, save=None if save is None else save_everywhere)
-        except TrialStopped as stop:
+        except link.TrialStopped as stop:
             self._stop = stop
         ranks.broadcast(("go", "") if self._stop is None else ("stop", self._stop.reason))
 
@@ -129,7 +127,7 @@ class TrainingRun:
                 save(Path(text))
                 continue
             if what == "stop":
-                self._stop = TrialStopped(text)
+                self._stop = link.TrialStopped(text)
             return
 
 
@@ -138,10 +136,10 @@ def _is_last(trial: Trial, step: int) -> bool:
 
 
 def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Those of the metrics that are one number, as floats."""
+    """The metrics that are single numbers, as floats."""
     found = {}
     for name, value in metrics.items():
         with suppress(TypeError, ValueError, RuntimeError):  # an array of several numbers
-            if (number := number_of(value)) is not None:
+            if (number := wire.number_of(value)) is not None:
                 found[name] = number
     return found

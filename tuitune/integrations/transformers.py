@@ -45,7 +45,7 @@ class TuituneCallback(TrainerCallback):
 
     @property
     def checkpoint(self) -> str | None:
-        """The checkpoint for `resume_from_checkpoint`; None if the trial starts anew."""
+        """The checkpoint for `resume_from_checkpoint`; None if the trial starts over."""
         folder = self._run.folder
         return None if folder is None else str(next(folder.glob("checkpoint-*")))
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from tuitune.ipc import entry
 
 _CHUNK = 1 << 16  # bytes; for more, each read would map and unmap memory of its own
-_STEP = 0.01  # s between two looks at a process that is to end
+_STEPS = 0.001, 0.01  # s between two looks at a process that is to end: at first, and at most
 
 
 class Child:
@@ -104,10 +104,11 @@ class Child:
 
     async def wait(self, patience: float = math.inf) -> int | None:
         """Wait for its end, `patience` seconds at most. Returns as `poll`."""
-        waited = 0.0
+        waited, (step, longest) = 0.0, _STEPS
         while self.poll() is None and waited < patience:
-            await asyncio.sleep(_STEP)
-            waited += _STEP
+            await asyncio.sleep(step)
+            waited += step
+            step = min(2 * step, longest)
         return self._process.returncode
 
     def how_it_ended(self) -> str:

@@ -27,9 +27,10 @@ def command(python: str, module: str, *arguments: str) -> list[str]:
     Not `-m`: it would put the current folder first, and a user's random.py before Python's, as
     does `-c` without -P, which Python 3.10 doesn't have.
     """
-    code = (
-        f"import sys; sys.path[0] or sys.path.pop(0); sys.path.insert(0, {ROOT!r}); "
-        f"from tuitune.{module} import main; sys.path.remove({ROOT!r}); main()"
+    code = (  # nothing that is imported is garbage: cycles are looked for only later
+        f"import gc, sys; gc.disable(); sys.path[0] or sys.path.pop(0); "
+        f"sys.path.insert(0, {ROOT!r}); from tuitune.{module} import main; "
+        f"sys.path.remove({ROOT!r}); gc.enable(); main()"
     )
     safely = ["-P"] if python == sys.executable and sys.version_info >= (3, 11) else []
     return [python, *safely, "-c", code, *arguments]

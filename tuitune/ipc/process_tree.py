@@ -54,7 +54,7 @@ def processes() -> list[int]:
 
 
 def kill(pid: int, number: int = signal.SIGKILL) -> None:
-    """Signal one process; one that is gone is no error."""
+    """Signal one process; one that is gone is not an error."""
     try:
         os.kill(pid, number)
     except (ProcessLookupError, PermissionError):

@@ -1,7 +1,5 @@
 """JSON text that any parser accepts."""
 
-from __future__ import annotations
-
 import codecs
 import json
 import re

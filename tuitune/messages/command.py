@@ -1,7 +1,5 @@
 """A study's command and variables, filled in with a configuration and the trial's own values."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Collection, Mapping
@@ -151,7 +149,7 @@ def _fill_variable(text: str, values: Mapping[str, Any], names: Collection[str])
 
 
 def _known(match: re.Match[str], names: Collection[str]) -> tuple[str, str] | None:
-    """None where it is text of the user's own, or escaped by a second pair of braces."""
+    """The placeholder's name and spelling; None if it is other text, or in double braces."""
     if (match[1] and match[3]) or not _is_ours(match[2], names):
         return None
     return name_and_spelling(match[2], names)

@@ -1,7 +1,5 @@
 """A configuration as text to paste: TOML, JSON, YAML, a Python dict, command-line flags."""
 
-from __future__ import annotations
-
 import json
 import math
 import re
@@ -16,10 +14,8 @@ from tuitune.messages.as_json import as_json
 
 ConfigurationForm = Literal["toml", "json", "yaml", "python", "flags"]
 
-# Names that YAML 1.1 reads as they stand; the words of true, false and null are no names there.
-_PLAIN_NAME: Final = re.compile(
-    r"(?!(?:y|n|yes|no|on|off|true|false|null)$)[a-z_][\w.-]*", re.IGNORECASE
-)
+# Names that YAML 1.1 reads as they stand; the words for true, false and null are not names there.
+_PLAIN_NAME: Final = r"(?i)(?!(?:y|n|yes|no|on|off|true|false|null)$)[a-z_][\w.-]*"
 _INDENT: Final = 4
 
 
@@ -39,14 +35,6 @@ def configuration_toml(configuration: Mapping[str, Any]) -> str:
     return "".join([tomli_w.dumps(written), *absent])
 
 
-def _toml(configuration: Mapping[str, Any]) -> str:
-    return configuration_toml(configuration).rstrip("\n")
-
-
-def _json(configuration: Mapping[str, Any]) -> str:
-    return as_json(dict(configuration), indent=2)
-
-
 def _yaml(configuration: Mapping[str, Any]) -> str:
     """One parameter a line, its value in flow style: JSON, as far as YAML 1.1 reads it the same."""
     if not configuration:
@@ -55,7 +43,7 @@ def _yaml(configuration: Mapping[str, Any]) -> str:
 
 
 def _yaml_name(name: str) -> str:
-    return name if name.isascii() and _PLAIN_NAME.fullmatch(name) else _quoted(name)
+    return name if name.isascii() and re.fullmatch(_PLAIN_NAME, name) else _quoted(name)
 
 
 def _flow(value: object) -> str:
@@ -80,13 +68,9 @@ def _yaml_float(value: float) -> str:
 
 
 def _quoted(text: str) -> str:
-    """In double quotes; characters that YAML does not allow are escaped."""
+    """The text in double quotes; characters that YAML does not allow are escaped."""
     shown = json.dumps(text, ensure_ascii=False)
     return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in shown)
-
-
-def _python(configuration: Mapping[str, Any]) -> str:
-    return _literal(dict(configuration), 0)
 
 
 def _literal(value: object, depth: int) -> str:
@@ -109,10 +93,6 @@ def _literal(value: object, depth: int) -> str:
             return repr(value)
 
 
-def _flags(configuration: Mapping[str, Any]) -> str:
-    return shlex.join(word for name, v in configuration.items() for word in _flag(name, v))
-
-
 def _flag(name: str, value: object) -> list[str]:
     match value:
         case None:
@@ -133,9 +113,13 @@ def _word(value: object) -> str:
 
 
 _WRITERS: Final[Mapping[ConfigurationForm, Callable[[Mapping[str, Any]], str]]] = {
-    "toml": _toml,
-    "json": _json,
+    "toml": lambda configuration: configuration_toml(configuration).rstrip("\n"),
+    "json": lambda configuration: as_json(dict(configuration), indent=2),
     "yaml": _yaml,
-    "python": _python,
-    "flags": _flags,
+    "python": lambda configuration: _literal(dict(configuration), 0),
+    "flags": (
+        lambda configuration: shlex.join(
+            word for name, v in configuration.items() for word in _flag(name, v)
+        )
+    ),
 }

@@ -1,34 +1,28 @@
 """One line of text for each fact of the journal."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, Final
 
-from tuitune.core import events as ev
-from tuitune.core.gpu_reasons import Reason
-from tuitune.core.reasons import Averaged, ByUser, Diverged, Promising, Ranked, Why
-from tuitune.core.sizes import size
+from tuitune.core import events as ev, gpu_reasons, reasons, sizes
+from tuitune.messages import states, text
 from tuitune.messages.reasons import reason_words
-from tuitune.messages.states import CAUSES, shown
-from tuitune.messages.text import configuration_words, duration, gpus, plain, trial_names
 
 
 def told(fact: ev.AnyFact) -> str:
     """The line of a fact, without its trials; empty for facts that get no line."""
     tell = TELL.get(type(fact))
-    return "" if tell is None else plain(tell(fact)) + _by(fact)
+    return "" if tell is None else text.plain(tell(fact)) + _by(fact)
 
 
 def whose(fact: ev.AnyFact) -> str:
     """The trials of a fact: "#7", "#3, #4"; empty for a fact of the whole study."""
     trial = getattr(fact, "trial", None)
-    return trial_names(getattr(fact, "trials", ()) if trial is None else (trial,))
+    return text.trial_names(getattr(fact, "trials", ()) if trial is None else (trial,))
 
 
 def _by(fact: ev.AnyFact) -> str:
     by = getattr(fact, "by", "")
-    return f" ({plain(by)})" if by else ""
+    return f" ({text.plain(by)})" if by else ""
 
 
 def _started(fact: ev.Started) -> str:
@@ -49,7 +43,7 @@ def _exited(fact: ev.Exited) -> str:
 def _opened(fact: ev.Opened) -> str:
     full = ", but the disk is too full to launch on" if fact.disk_low else ""
     count = len(fact.gpus) + sum(len(node.gpus) for node in fact.nodes)
-    with_gpus = f", {gpus(count)}" if count else ""
+    with_gpus = f", {text.gpus(count)}" if count else ""
     on = f" on {len(fact.nodes)} nodes" if fact.nodes else ""
     return f"an engine opened the study: {fact.cpus:g} CPU slots{with_gpus}{on}{full}"
 
@@ -84,7 +78,7 @@ def _disk(fact: ev.DiskChanged) -> str:
     if not fact.low:
         return "there is room on the disk again: launching goes on"
     share = f"{fact.free:.1%}"
-    free = share if fact.free_bytes is None else f"{size(fact.free_bytes)} ({share})"
+    free = share if fact.free_bytes is None else f"{sizes.size(fact.free_bytes)} ({share})"
     remedy = "nothing is launched until there is more, or `disk_free` in [limits] is less"
     return f"only {free} of the disk is free: {remedy}"
 
@@ -100,15 +94,15 @@ def _blocked(fact: ev.LaunchBlocked) -> str:
 
 
 def _sample_failed(fact: ev.SampleFailed) -> str:
-    """Without the error, which is in the trial's Settled fact."""
-    found = configuration_words(fact.config)
+    """How an attempt ended; its error is in the trial's Settled fact."""
+    found = text.configuration_words(fact.config)
     return f"proposed: {reason_words(fact.why)}: {found}, without what was to be sampled"
 
 
 def _signal(fact: ev.Signal) -> str:
     if fact.how == "release":
         return "may stay after all"
-    cause = CAUSES[fact.reason]
+    cause = states.CAUSES[fact.reason]
     if fact.park:
         return f"asked to stand still, to be parked: {cause}"
     if fact.how == "ask":
@@ -119,16 +113,18 @@ def _signal(fact: ev.Signal) -> str:
     return f"SIG{fact.how.upper()}: {cause}"
 
 
-def _with_verb(verb: str, why: Why | Reason) -> str:
+def _with_verb(verb: str, why: reasons.Why | gpu_reasons.Reason) -> str:
     """The verb and the reason; a pruner's reason has the verb in its own text."""
     words = reason_words(why)
-    has_verb = isinstance(why, Ranked | Promising | Averaged | Diverged)
+    has_verb = isinstance(
+        why, reasons.Ranked | reasons.Promising | reasons.Averaged | reasons.Diverged
+    )
     return words if has_verb else f"{verb}: {words}"
 
 
 def _clock(fact: ev.ClockStepped) -> str:
     where = "forward" if fact.seconds > 0 else "back"
-    return f"the clock was set {where} by {duration(abs(fact.seconds))}; no deadline moves"
+    return f"the clock was set {where} by {text.duration(abs(fact.seconds))}; no deadline moves"
 
 
 def _returned(fact: ev.Returned) -> str:
@@ -154,7 +150,7 @@ def _park_failed(fact: ev.ParkFailed) -> str:
 
 TELL: dict[type[ev.Fact], Callable[[Any], str]] = {
     ev.Opened: _opened,
-    ev.Proposed: lambda f: f"proposed: {reason_words(f.why)}: {configuration_words(f.config)}",
+    ev.Proposed: lambda f: f"proposed: {reason_words(f.why)}: {text.configuration_words(f.config)}",
     ev.SampleFailed: _sample_failed,
     ev.Exhausted: lambda f: f"no more configurations: {f.why}",
     ev.Launch: lambda f: f"attempt {f.attempt} launched on {reason_words(f.device)}",
@@ -164,12 +160,14 @@ TELL: dict[type[ev.Fact], Callable[[Any], str]] = {
     ev.Verdict: lambda f: _with_verb(f.action, f.why),
     ev.CodeChanged: lambda f: f"the training code has changed: {f.now} now, {f.before} before",
     ev.StyleChosen: lambda f: f"pruning style: {f.style} ({reason_words(f.why)})",
-    ev.AddAsked: lambda f: f"a trial is added by hand: {configuration_words(f.config)}",
-    ev.Added: lambda f: f"added by hand: {reason_words(f.why)}: {configuration_words(f.config)}",
+    ev.AddAsked: lambda f: f"a trial is added by hand: {text.configuration_words(f.config)}",
+    ev.Added: lambda f: (
+        f"added by hand: {reason_words(f.why)}: {text.configuration_words(f.config)}"
+    ),
     ev.Promoted: lambda f: _with_verb("promoted", f.why),
     ev.Frozen: lambda f: f"attempt {f.attempt} stands still",
     ev.Park: lambda _: "its GPU memory is moved to the host's",
-    ev.Parked: lambda f: f"parked: its GPU is free, the host holds {size(f.memory)} of it",
+    ev.Parked: lambda f: f"parked: its GPU is free, the host holds {sizes.size(f.memory)} of it",
     ev.ParkFailed: _park_failed,
     ev.Unpark: lambda f: f"its GPU memory is moved back, to {reason_words(f.device)}",
     ev.Restored: lambda f: f"stays parked: {f.why}" if f.why else "goes on where it stood still",
@@ -177,13 +175,15 @@ TELL: dict[type[ev.Fact], Callable[[Any], str]] = {
     ev.ResumeAsked: _resumed,
     ev.KillAsked: _to_be_killed,
     ev.UndoKillAsked: lambda _: "the kill is taken back",
-    ev.RetryAsked: lambda f: reason_words(ByUser("run again" if f.setup else "taken up again")),
+    ev.RetryAsked: lambda f: reason_words(
+        reasons.ByUser("run again" if f.setup else "taken up again")
+    ),
     ev.Signal: _signal,
     ev.Returned: _returned,
     ev.Exited: _exited,
-    ev.Settled: lambda f: f"{shown(f.state)}: {reason_words(f.why)}",
+    ev.Settled: lambda f: f"{states.shown(f.state)}: {reason_words(f.why)}",
     ev.Warned: lambda f: f"warning: {f.text}",
-    ev.Silent: lambda f: f"silent for {duration(f.seconds)}",
+    ev.Silent: lambda f: f"silent for {text.duration(f.seconds)}",
     ev.SettingsChanged: _settings,
     ev.DiskChanged: _disk,
     ev.ClockStepped: _clock,

@@ -1,12 +1,9 @@
 """Failed trials in groups of the same error, with what the trials of a group have in common."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from tuitune.core.events import TrialState
-from tuitune.core.space import spell
+from tuitune.core import events, space
 from tuitune.messages.text import plain
 
 
@@ -15,10 +12,10 @@ class Failed(Protocol):
 
     @property
     def number(self) -> int:
-        """From 0."""
+        """The trial's number, from 0."""
 
     @property
-    def state(self) -> TrialState:
+    def state(self) -> events.TrialState:
         """Only FAILED is told apart from the others."""
 
     @property
@@ -43,7 +40,7 @@ def failure_groups(rows: Sequence[Failed]) -> list[FailureGroup]:
     by_error: dict[str, list[Failed]] = {}
     others: list[Failed] = []
     for row in rows:
-        if row.state == TrialState.FAILED:
+        if row.state == events.TrialState.FAILED:
             by_error.setdefault(plain(row.error), []).append(row)
         else:
             others.append(row)
@@ -63,5 +60,5 @@ def _shared(found: Sequence[Failed], others: Sequence[Failed]) -> str:
         if not all(row.config.get(name) == value for row in found):
             continue
         if 2 * sum(row.config.get(name) == value for row in others) < len(others):
-            parts.append(f"{name} = {spell(value)}")
-    return ", ".join(parts)
+            parts.append(f"{name} = {space.spell(value)}")
+    return plain(", ".join(parts))

@@ -5,44 +5,35 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from tuitune.core.space import (
-    Choice,
-    Fixed,
-    FloatRange,
-    IntRange,
-    Parameter,
-    PowerRange,
-    Sampled,
-    spell,
-)
+from tuitune.core import space
 
 if TYPE_CHECKING:
     from tuitune.core.search.importance import Importance, ParameterImportance
 
 
-def domain(parameter: Parameter) -> str:  # noqa: PLR0911 - one for each kind
+def domain(parameter: space.Parameter) -> str:  # noqa: PLR0911 - one for each kind
     """The bounds or the values of a parameter."""
     match parameter:
-        case FloatRange(low=low, high=high, log=log, step=step):
+        case space.FloatRange(low=low, high=high, log=log, step=step):
             steps = f", in steps of {step}" if step else ""
             return f"{low} to {high}{_scale(parameter, log=log)}{steps}"
-        case IntRange(low=low, high=high, log=log, step=step):
+        case space.IntRange(low=low, high=high, log=log, step=step):
             steps = f", in steps of {step}" if step > 1 else ""
             return f"{low} to {high}, whole{_scale(parameter, log=log)}{steps}"
-        case PowerRange(low=low, high=high, base=base):
+        case space.PowerRange(low=low, high=high, base=base):
             return f"{low} to {high}, powers of {base}"
-        case Choice(values=values, weights=weights) if weights:
-            both = zip(values, weights, strict=True)
-            return f"one of {', '.join(f'{spell(value)} ({weight:g})' for value, weight in both)}"
-        case Choice(values=values, ordered=ordered):
-            return f"one of {', '.join(map(spell, values))}{' (ordered)' if ordered else ''}"
-        case Fixed(value=value):
-            return f"always {spell(value)}"
-        case Sampled(target=target):
+        case space.Choice(values=values, weights=weights) if weights:
+            both = zip(map(space.spell, values), weights, strict=True)
+            return f"one of {', '.join(f'{value} ({weight:g})' for value, weight in both)}"
+        case space.Choice(values=values, ordered=ordered):
+            return f"one of {', '.join(map(space.spell, values))}{' (ordered)' if ordered else ''}"
+        case space.Fixed(value=value):
+            return f"always {space.spell(value)}"
+        case space.Sampled(target=target):
             return f"sampled by {target}"
 
 
-def _scale(parameter: FloatRange | IntRange, *, log: bool) -> str:
+def _scale(parameter: space.FloatRange | space.IntRange, *, log: bool) -> str:
     if parameter.normal is None:
         return ", log" if log else ""
     mean, deviation = parameter.normal
@@ -77,10 +68,10 @@ def by_importance(importance: Importance) -> list[ParameterImportance]:
     return sorted(importance.parameters, key=lambda one: -one.rise)
 
 
-def condition(parameter: Parameter) -> str:
+def condition(parameter: space.Parameter) -> str:
     """When a parameter is active, as 'when optimizer = "sgd"'; empty for always."""
     parents = " and ".join(
-        f"{name} = {' or '.join(spell(v) for v in values)}"
+        f"{name} = {' or '.join(space.spell(v) for v in values)}"
         for name, values in parameter.when.items()
     )
     return f"when {parents}" if parents else ""

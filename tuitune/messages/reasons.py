@@ -1,20 +1,13 @@
 """The text of typed reasons, which verdicts, proposals and settled trials have."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
-from tuitune.core import gpu_reasons as g
-from tuitune.core import reasons as r
+from tuitune.core import gpu_reasons as g, reasons as r, sizes, spec
 from tuitune.core.placement.hours import Allowance
 from tuitune.core.pruning.registry import pruner_kind
-from tuitune.core.sizes import gib, size
-from tuitune.core.spec import PruningSpec
+from tuitune.messages.models import denser, modelled
 from tuitune.messages.text import allowance, gpus, ordinal, trial_name
-
-_NAMED = 3  # earlier studies that a reason names
-_POOR_CORRELATION = 0.7  # of two rungs' values; below it the lower one ranks trials poorly
 
 
 def reason_words(why: r.Why | g.Reason) -> str:
@@ -22,7 +15,7 @@ def reason_words(why: r.Why | g.Reason) -> str:
     return why if isinstance(why, str) else _WORDS[type(why)](why)
 
 
-def too_few(pruning: PruningSpec, trials: int, style: str) -> str:
+def too_few(pruning: spec.PruningSpec, trials: int, style: str) -> str:
     """A warning that too few trials are planned for one to be promoted to `max`; else empty.
 
     trials: of the whole study. style: "promote" or "stop"; empty if that is not known yet.
@@ -138,43 +131,6 @@ def _given(why: r.Given) -> str:
     return f"{name}, {', '.join(why.filled)} filled in by {reason_words(why.source)}"
 
 
-def _modelled(why: r.Modelled) -> str:
-    parts = [f"model of {why.outcomes} outcomes"]
-    if why.expected is not None:
-        middle, low, high = why.expected
-        parts.append(f"expects {middle:.4g} ({low:.4g} to {high:.4g})")
-    if why.improvement is not None:
-        gain, best = why.improvement
-        parts.append(f"expected improvement {gain:.2g} on {best:.4g}")
-    shares = ", ".join(f"{name} {share:.0%}" for name, share in why.shares)
-    parts.append(f"matters by length scale: {shares}")
-    if why.correlation is not None:
-        low_rung, high_rung, correlation = why.correlation
-        poor = ", so short runs count for little" if correlation < _POOR_CORRELATION else ""
-        parts.append(f"values at {low_rung} and at {high_rung} correlate {correlation:.2f}{poor}")
-    return "; ".join([*parts, *_earlier(why.earlier)])
-
-
-def _denser(why: r.Denser) -> str:
-    where = "" if why.rung is None else f" at {why.rung}"
-    also = "running and failed" if why.running else "failed"
-    words = (
-        f"{why.ratio:.3g} times denser in good trials than in poor ones; {why.good} good and "
-        f"{why.poor} poor trials{where}; {also} ones are among the poor"
-    )
-    return "; ".join([words, *_earlier(why.earlier)])
-
-
-def _earlier(weights: tuple[tuple[str, float], ...]) -> list[str]:
-    """As: earlier studies count: cifar-1 by 80 %, cifar-3 by 25 %."""
-    if not weights:
-        return []
-    ordered = sorted(weights, key=lambda one: -one[1])
-    named = [f"{name} by {weight:.0%}" for name, weight in ordered[:_NAMED]]
-    more = [f"{len(weights) - _NAMED} more"] if len(weights) > _NAMED else []
-    return [f"earlier studies count: {', '.join([*named, *more])}"]
-
-
 _NOT_JUDGED = {
     "past the last rung": "goes on to its end",
     "seen before": "seen before: never judged again",
@@ -248,7 +204,7 @@ def _no_objective(why: r.NoObjective) -> str:
 def _counted_again(why: r.CountedAgain) -> str:
     return (
         f"ended at {why.unit} {why.reached} of {why.end}, but had gone on from {why.unit} "
-        f"{why.checkpoint} and counted from the beginning again, so how far it is is not known: "
+        f"{why.checkpoint} and counted from the beginning again, so its progress is unknown: "
         f"count on from {why.unit} {why.checkpoint + 1}, or train all of it again"
     )
 
@@ -268,13 +224,13 @@ def _shared(why: g.GpusShared) -> str:
 
 def _sharing(why: g.TrialsOnGpu) -> str:
     """As "3 x 2.1 of 80 GiB, +64% over one"."""
-    text = f"{why.trials} x {gib(why.largest)} of {gib(why.memory)} GiB"
+    text = f"{why.trials} x {sizes.gib(why.largest)} of {sizes.gib(why.memory)} GiB"
     return text if why.gain is None else f"{text}, {why.gain - 1:+.0%} over one"
 
 
 def process_words(user: str, name: str, pid: int, memory: int | None) -> str:
     """A process on a GPU, as: anna's python (pid 12, 2.1 GiB)."""
-    held = "" if memory is None else f", {size(memory)}"
+    held = "" if memory is None else f", {sizes.size(memory)}"
     whose = f"{user}'s {name}" if user else "somebody's process"
     return f"{whose} (pid {pid}{held})"
 
@@ -362,8 +318,8 @@ _WORDS: dict[type[g.Reason], Callable[[Any], str]] = {
         f"among the best of {why.study or 'earlier studies'}, {why.value:.4g} there"
     ),
     r.Remaining: lambda _: "drawn from what is left: all that the model likes was tried",
-    r.Modelled: _modelled,
-    r.Denser: _denser,
+    r.Modelled: modelled,
+    r.Denser: denser,
     r.ToItsEnd: lambda why: _NOT_JUDGED[why.cause],
     r.MaximumReached: _maximum,
     r.TargetReached: _target,
@@ -385,7 +341,7 @@ _WORDS: dict[type[g.Reason], Callable[[Any], str]] = {
     g.TrialsOnGpu: _sharing,
     g.GpuTaken: _taken,
     g.GpuFilled: lambda why: (
-        f"{size(why.memory)} of it are in use by processes that can't be seen from here"
+        f"{sizes.size(why.memory)} of it are in use by processes that can't be seen from here"
     ),
     g.GpuBarred: _barred,
     g.GpusAllowed: lambda why: allowance(Allowance(why.gpus, why.until)),

@@ -1,7 +1,5 @@
 """States of trials, why attempts are ended and why acts are refused, as people read them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -73,7 +71,7 @@ _REFUSALS: Final[Mapping[WhyNot, str]] = {
     WhyNot.NOT_ENDED: "has not ended: it {clause}",
     WhyNot.COMPLETE: "is complete: `tuitune add STUDY --like {number}` tries it again as a new one",
     WhyNot.NEVER_SAMPLED: (
-        "lacks a sampled parameter: `tuitune add STUDY --like {number}` samples it anew"
+        "lacks a sampled parameter: `tuitune add STUDY --like {number}` samples it again"
     ),
     WhyNot.BEING_KILLED: "is being killed already",
     WhyNot.TO_BE_KILLED: "is to be killed already",

@@ -1,8 +1,5 @@
 """Numbers, durations, names and tables as short text without escape codes."""
 
-from __future__ import annotations
-
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,14 +8,14 @@ from tuitune.core.placement.hours import Allowance, Window
 
 def plain(text: str) -> str:
     """One line without control characters: what trials print must not steer a terminal."""
+    if text.isprintable():  # as most are
+        return text
     return "".join(c if c.isprintable() else " " for c in text)
 
 
 def number(value: float | None) -> str:
     """Four significant figures; a dash for None."""
-    if value is None:
-        return "-"
-    return f"{value:.4g}" if math.isfinite(value) else str(value)
+    return "-" if value is None else f"{value:.4g}"
 
 
 def trial_name(number: int) -> str:

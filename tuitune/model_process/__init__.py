@@ -1,7 +1,5 @@
 """A model in a process of its own, so that the engine neither loads numpy nor waits."""
 
-from __future__ import annotations
-
 from tuitune.model_process.client import ModelError, ModelProcess, Timeouts
 from tuitune.model_process.protocol import Brief
 

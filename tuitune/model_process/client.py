@@ -1,7 +1,5 @@
 """The engine's side of a model that runs in a process of its own."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 from collections.abc import Callable, Collection
@@ -10,18 +8,16 @@ from pathlib import Path
 import msgspec
 
 from tuitune.core.search.proposal import History, Past, Proposal
+from tuitune.ipc import entry, frames
 from tuitune.ipc.child import Child
-from tuitune.ipc.entry import THREADS
-from tuitune.ipc.frames import FrameBuffer
 from tuitune.model_process import protocol
-from tuitune.model_process.protocol import Answer, Brief, Question
 from tuitune.store.folder import LOG
 
 _MOST_CRASHES = 2  # after so many the model is given up
 
 
 class Timeouts(msgspec.Struct, frozen=True):
-    """Of the model's process, in seconds."""
+    """Timeouts of the model's process, in seconds."""
 
     answer: float = 120.0  # that a process may take to answer, before it counts as hung
     first_answer: float = 240.0  # the same for its first: libraries on a slow disk load slowly
@@ -41,7 +37,7 @@ class ModelProcess:
 
     def __init__(
         self,
-        brief: Brief,
+        brief: protocol.Brief,
         folder: Path,
         note: Callable[[str], None],
         timeouts: Timeouts | None = None,
@@ -109,11 +105,11 @@ class _HungUpError(Exception):
 class _Connection:
     """One process, from its start to its end, and what it has been sent."""
 
-    def __init__(self, brief: Brief, folder: Path, timeouts: Timeouts) -> None:
+    def __init__(self, brief: protocol.Brief, folder: Path, timeouts: Timeouts) -> None:
         """Start the process and send it the brief. Raises OSError."""
         self._timeouts = timeouts
-        self._frames = FrameBuffer()
-        self._waiting: asyncio.Future[Answer] | None = None
+        self._frames = frames.FrameBuffer()
+        self._waiting: asyncio.Future[protocol.Answer] | None = None
         self._has_hung_up = self._has_answered = False
         self._past: dict[int, Past] = {}
         self._tried: set[str] = set()
@@ -121,12 +117,12 @@ class _Connection:
             "model_process.main",
             receive=self._receive,
             lost=self._lose,
-            env={**os.environ, **dict.fromkeys(THREADS, "1"), "TUITUNE_STUDY": str(folder)},
+            env={**os.environ, **dict.fromkeys(entry.THREADS, "1"), "TUITUNE_STUDY": str(folder)},
             log=folder / LOG,
         )
         self._child.send(protocol.from_brief(brief))
 
-    async def ask(self, trial: int, history: History, tried: Collection[str]) -> Answer:
+    async def ask(self, trial: int, history: History, tried: Collection[str]) -> protocol.Answer:
         """Send a question and wait for the answer. Raises TimeoutError, _HungUpError."""
         if not self._child.is_open:
             raise _HungUpError
@@ -154,7 +150,7 @@ class _Connection:
             return ""
         return child.how_it_ended()
 
-    def _question(self, trial: int, history: History, tried: Collection[str]) -> Question:
+    def _question(self, trial: int, history: History, tried: Collection[str]) -> protocol.Question:
         changed = [past for past in history.past if self._past.get(past.trial) is not past]
         self._past.update((past.trial, past) for past in changed)
         removed: list[int] = []
@@ -165,7 +161,7 @@ class _Connection:
                 del self._past[number]
         new = [key for key in tried if key not in self._tried]
         self._tried.update(new)
-        return Question(trial, changed, removed, new)
+        return protocol.Question(trial, changed, removed, new, history.limited)
 
     def _receive(self, data: bytes) -> None:
         for body in self._frames.feed(data):

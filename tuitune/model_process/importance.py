@@ -1,7 +1,5 @@
 """Importance of the parameters of a study, computed in a process that reads the study and ends."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
@@ -11,8 +9,7 @@ from pathlib import Path
 import msgspec
 
 from tuitune.core.search.importance import Importance, importance_of
-from tuitune.ipc import entry
-from tuitune.ipc.process_tree import die_with_parent
+from tuitune.ipc import entry, process_tree
 from tuitune.store.folder import DATABASE, DOCUMENT
 from tuitune.store.reader import Reader
 from tuitune.studyfile import load
@@ -62,7 +59,7 @@ def compute(folder: Path, finished: int) -> Importance:
 def main() -> None:
     """Run the process; arguments: a study's folder, and the id of the process that waits."""
     folder, parent = Path(sys.argv[1]), int(sys.argv[2])
-    die_with_parent(parent)
+    process_tree.die_with_parent(parent)
     os.nice(_NICE)
     spec = load(folder / DOCUMENT, check_target=False)
     reader = Reader.open(folder / DATABASE)

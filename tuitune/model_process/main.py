@@ -4,18 +4,16 @@ It ends with the engine: by the end of its socket, or, in the middle of a comput
 PR_SET_PDEATHSIG.
 """
 
-from __future__ import annotations
-
 import socket
 import traceback
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from tuitune import plugins
 from tuitune.core.search.proposal import History, Model, Past
 from tuitune.ipc.entry import connect_to_parent
 from tuitune.ipc.frames import FrameBuffer
 from tuitune.model_process import protocol
-from tuitune.model_process.protocol import Answer, Brief, Question
 
 _CHUNK = 1 << 20  # bytes
 
@@ -41,17 +39,14 @@ def _serve(connection: socket.socket) -> None:
 class _ModelServer:
     """A model, and the history that it has been sent."""
 
-    def __init__(self, brief: Brief) -> None:
+    def __init__(self, brief: protocol.Brief) -> None:
         self._foreign = brief.foreign
         self._past: dict[int, Past] = {}
         self._tried: set[str] = set()
         self._model: Model | None = None
         self._error = ""  # why there is no model
         try:
-            from tuitune.core.search.registry import (  # noqa: PLC0415 - it may fail
-                SEARCHERS,
-                make_model,
-            )
+            from tuitune.core.search.registry import SEARCHERS, make_model  # noqa: PLC0415 - it may fail
 
             search = brief.search
             if search.method not in SEARCHERS:
@@ -61,21 +56,22 @@ class _ModelServer:
         except Exception as error:  # noqa: BLE001 - numpy can be broken in many ways
             self._error = _describe(error)
 
-    def answer(self, question: Question) -> Answer:
+    def answer(self, question: protocol.Question) -> protocol.Answer:
         self._past.update((past.trial, past) for past in question.changed)
         for number in question.removed:
             self._past.pop(number, None)
         self._tried.update(question.tried)
         if self._model is None:
-            return Answer(question.trial, None, "", "", self._error)
-        history = History(tuple(self._past[n] for n in sorted(self._past)), self._foreign)
+            return protocol.Answer(question.trial, None, "", "", self._error)
+        past = tuple(self._past[n] for n in sorted(self._past))
+        history = History(past, self._foreign, question.limited)
         try:
             found = self._model.propose(question.trial, history, self._tried)
         except Exception as error:  # noqa: BLE001 - a study goes on without its model
-            return Answer(question.trial, None, "", "", _describe(error))
+            return protocol.Answer(question.trial, None, "", "", _describe(error))
         if found is None:
-            return Answer(question.trial, None, "", "")
-        return Answer(question.trial, found.config, found.origin, found.why)
+            return protocol.Answer(question.trial, None, "", "")
+        return protocol.Answer(question.trial, found.config, found.origin, found.why)
 
 
 def _describe(error: Exception) -> str:

@@ -1,26 +1,22 @@
 """The messages between an engine and its model's process: frames of msgpack, the first a pickle."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
-from tuitune.core.reasons import Why
+from tuitune.core import reasons, spec
 from tuitune.core.search.proposal import Past
 from tuitune.core.space import SearchSpace
-from tuitune.core.spec import Mode, SearchSpec
 from tuitune.ipc.frames import frame
 
 
-@dataclass(frozen=True, slots=True)
-class Brief:
+class Brief(msgspec.Struct, frozen=True):
     """What a model is made of: the first message, once for each process."""
 
     space: SearchSpace
-    search: SearchSpec
-    mode: Mode
+    search: spec.SearchSpec
+    mode: spec.Mode
     rungs: tuple[int, ...]  # resource steps, rising
     foreign: tuple[Past, ...]  # trials of earlier studies
 
@@ -32,6 +28,7 @@ class Question(msgspec.Struct, frozen=True):
     changed: list[Past]  # new trials, and those that have changed since they were sent
     removed: list[int]  # numbers of trials
     tried: list[str]  # identities of configurations that are not to be proposed
+    limited: bool = False  # as of the history
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -40,7 +37,7 @@ class Answer(msgspec.Struct, frozen=True):
     trial: int
     config: dict[str, Any] | None
     origin: str
-    why: Why
+    why: reasons.Why
     error: str = ""
 
 

@@ -1,15 +1,13 @@
 """Recordings of studies: what each trial did, read from the journal."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
-from tuitune.core import events as ev
-from tuitune.core.events import TrialState
+import msgspec
+from msgspec.structs import replace
+
+from tuitune.core import events as ev, reasons
 from tuitune.core.placement.host import HostResources
-from tuitune.core.reasons import Why
 from tuitune.core.spec import StudySpec
 from tuitune.store.facts import ReportColumns
 
@@ -22,21 +20,19 @@ class Point(NamedTuple):
     seconds: float
 
 
-@dataclass(slots=True)
-class Record:
+class Record(msgspec.Struct):
     """One trial with its curve, to which later attempts add."""
 
     number: int
     config: dict[str, Any]
     origin: str
-    why: Why
-    state: TrialState = TrialState.WAITING  # after its last attempt
-    points: list[Point] = field(default_factory=list)
+    why: reasons.Why
+    state: ev.TrialState = ev.TrialState.WAITING  # after its last attempt
+    points: list[Point] = []
     ending: float = 0.0  # s of work after its last point; without points, of all attempts
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
+class Recording(msgspec.Struct, frozen=True):
     """A study as it was run, and the machine that it ran on last."""
 
     trials: Sequence[Record]
@@ -170,7 +166,7 @@ class Spent:
 
 def was_stopped(record: Record) -> bool:
     """Whether pruning ended the trial."""
-    return record.state == TrialState.PRUNED
+    return record.state == ev.TrialState.PRUNED
 
 
 def replayable(spec: StudySpec, trials: int, together: int) -> StudySpec:

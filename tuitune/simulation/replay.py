@@ -1,15 +1,14 @@
 """The comparison of a recorded study with a simulation of it under other pruning."""
 
-from __future__ import annotations
-
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Literal
 
+import msgspec
+from msgspec.structs import replace
+
 from tuitune.core import events as ev
-from tuitune.core.events import TrialState
 from tuitune.core.spec import StudySpec
 from tuitune.core.study.ranking import Ranking, best_of, loss
 from tuitune.messages.reasons import reason_words
@@ -19,8 +18,7 @@ from tuitune.simulation.rerun import rerun
 _GOOD = 10  # one in so many trials is good: the best tenth
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(msgspec.Struct, frozen=True):
     """The result of a study, recorded or simulated."""
 
     steps: int  # of the resource, all attempts together
@@ -32,8 +30,7 @@ class Side:
     partial: bool  # whether no trial was COMPLETE
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(msgspec.Struct, frozen=True):
     """The recorded and the simulated study, and the outcome of the good trials, by number."""
 
     then: Side
@@ -68,7 +65,7 @@ def compare(recorded: StudySpec, changed: StudySpec, recording: Recording) -> Co
     standings = [
         Ranking(
             t.number,
-            TrialState.KILLED if t.number in played.unknown else t.state,
+            ev.TrialState.KILLED if t.number in played.unknown else t.state,
             t.step,
             t.counted(spec.objective),
         )
@@ -79,7 +76,7 @@ def compare(recorded: StudySpec, changed: StudySpec, recording: Recording) -> Co
         then=_side(recorded, records, recording),
         now=_side_of(spec, standings, spent.steps, played.seconds),
         good=good,
-        lost=[n for n in good if n in begun and trials[n].state == TrialState.PRUNED],
+        lost=[n for n in good if n in begun and trials[n].state == ev.TrialState.PRUNED],
         lost_unknown=[n for n in good if n in played.unknown],
         unknown=sorted(played.unknown),
         ended=why if unplayed else "",
@@ -133,7 +130,7 @@ def _is_finite(value: float | None) -> bool:
 def best_tenth(spec: StudySpec, records: Sequence[Record]) -> list[int]:
     """The best tenth of the complete trials, the best first; without any, of all trials."""
     known = [(r, v) for r in records if (v := _value(spec, r)) is not None and math.isfinite(v)]
-    pool = [(r, v) for r, v in known if r.state == TrialState.COMPLETE] or known
+    pool = [(r, v) for r, v in known if r.state == ev.TrialState.COMPLETE] or known
     pool.sort(key=lambda pair: (loss(pair[1], spec.objective), pair[0].number))
     return [record.number for record, _ in pool[: math.ceil(len(records) / _GOOD)]]
 
@@ -161,7 +158,7 @@ def _side_of(spec: StudySpec, standings: Sequence[Ranking], steps: int, seconds:
     return Side(
         steps=steps,
         seconds=seconds,
-        stopped=sum(standing.state == TrialState.PRUNED for standing in standings),
+        stopped=sum(standing.state == ev.TrialState.PRUNED for standing in standings),
         best=number,
         value=None if best is None else best.value,
         step=None if best is None else best.step,

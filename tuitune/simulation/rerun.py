@@ -3,23 +3,19 @@
 Its facts are those of an engine whose executor's messages take no time.
 """
 
-from __future__ import annotations
-
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
 from typing import Any, Final
 
+import msgspec
+
 from tuitune.core import events as ev
-from tuitune.core.events import TrialState
 from tuitune.core.placement.host import HostResources
 from tuitune.core.spec import StudySpec
-from tuitune.core.study import Study
-from tuitune.core.study.kept_checkpoints import WRITTEN
-from tuitune.core.study.leaving import SILENCE
+from tuitune.core.study import Study, checkpoints, leaving
 from tuitune.engine.settings import settings_of
 from tuitune.simulation.recorded import Record, Recording
 from tuitune.trial.steps import Steps
@@ -29,8 +25,7 @@ _START: Final = 1e6  # s on the study's clock when it is opened
 TERM, _KILL = 15, 9
 
 
-@dataclass(frozen=True, slots=True)
-class Rerun:
+class Rerun(msgspec.Struct, frozen=True):
     """A study that was simulated to its end."""
 
     study: Study
@@ -108,7 +103,7 @@ class _Run:
         facts = self.study.react(event)
         self.facts += facts
         self._undone += facts
-        self._deadline = min(self._deadline, self.now + SILENCE)
+        self._deadline = min(self._deadline, self.now + leaving.SILENCE)
 
     def later(self, seconds: float, act: Callable[[], None]) -> None:
         heappush(self._due, (self.now + seconds, next(self._order), act))
@@ -118,7 +113,7 @@ class _Run:
 
     def is_known_to_return(self, record: Record) -> bool:
         """Whether the trial completed before the maximum, so that a larger one changes nothing."""
-        if record.state != TrialState.COMPLETE or not record.points:
+        if record.state != ev.TrialState.COMPLETE or not record.points:
             return False
         return record.points[-1].step < self._known_until
 
@@ -245,7 +240,7 @@ class _Attempt:
         points = self._record.points
         if self._next < len(points):
             self._run.later(points[self._next].seconds, self._report)
-        elif self._record.ending and (not points or self._record.state == TrialState.FAILED):
+        elif self._record.ending and (not points or self._record.state == ev.TrialState.FAILED):
             self._run.later(self._record.ending, self._end)
         else:
             self._end()
@@ -282,7 +277,7 @@ class _Attempt:
     def _end(self) -> None:
         if self._is_leaving:
             return
-        if self._record.state == TrialState.FAILED:
+        if self._record.state == ev.TrialState.FAILED:
             self._return(1, "ValueError: it went wrong")
         elif self._run.is_known_to_return(self._record) or self._run.let_go(self._trial):
             self._return(0)
@@ -302,7 +297,7 @@ class _Attempt:
         run.take(ev.SaveStarted(*at))
         self._saved_at = run.now
         steps = run.checkpoints.setdefault(self._trial, [])
-        steps[:] = sorted({*steps, self._steps.now})[-WRITTEN:]
+        steps[:] = sorted({*steps, self._steps.now})[-checkpoints.WRITTEN :]
         run.take(ev.Checkpointed(*at))
 
     def _leave(self) -> None:

@@ -25,6 +25,8 @@ _REPEATED = """SELECT trial, step FROM reports GROUP BY trial, attempt, step
     HAVING count(*) > 1 LIMIT 1"""
 _NAMES = "SELECT metrics FROM reports ORDER BY seq DESC LIMIT 100"
 
+_FEW = 3  # at least one in so many of the points that could be left out is
+
 _metrics = msgspec.msgpack.Decoder(dict[str, float]).decode
 
 
@@ -52,9 +54,19 @@ class Curve(NamedTuple):
             values.pop()
 
     def thin(self) -> None:
-        """Keep every second point, and the first and the last."""
-        for column in self:
-            del column[1:-1:2]
+        """Leave out every second point where they are densest, never the first or the last.
+
+        Thinned again and again as it grows, a curve stays as detailed at its start as at its end.
+        """
+        steps, values = self
+        odd = range(1, len(steps) - 1, 2)
+        merged = [steps[place + 1] - steps[place - 1] for place in odd]
+        widest = min(merged, default=0)
+        while _FEW * sum(gap <= widest for gap in merged) < len(odd):
+            widest *= 2
+        left = [place for place, gap in zip(odd, merged, strict=True) if gap <= widest]
+        for place in reversed(left):
+            del steps[place], values[place]
 
 
 def new_curve() -> Curve:

@@ -1,7 +1,5 @@
 """Errors of the store, with what to do about each."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager

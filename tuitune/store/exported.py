@@ -1,11 +1,9 @@
 """Export of a study as CSV or JSON: its trials, its reports, or the importance of parameters."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, NamedTuple, TextIO
 
 from tuitune.core.search.importance import Importance
 from tuitune.messages.as_json import as_json
@@ -68,16 +66,14 @@ def write_reports(
     names = metric_names(reports())
     records = report_records(reports(), names)
     if form == "csv":
-        columns = [*_OF_REPORTS, *_columns(names, "metrics", _OF_REPORTS).values()]
-        writer = csv.DictWriter(out, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(records)
+        _write_csv(out, [*_OF_REPORTS, *_columns(names, "metrics", _OF_REPORTS).values()], records)
         return
-    for number, record in enumerate(records):
+    before = "[\n "
+    for record in records:
         known = {name: value for name, value in record.items() if value is not None}
-        out.write(",\n " if number else "[\n ")
-        out.write(as_json(known, ascii_only=ascii_only))
-    out.write("\n]\n" if names else "[]\n")
+        out.write(before + as_json(known, ascii_only=ascii_only))
+        before = ",\n "
+    out.write("[]\n" if before.startswith("[") else "\n]\n")
 
 
 def importance_record(found: Importance) -> dict[str, Any]:
@@ -151,10 +147,26 @@ def usage_record(*rows: TrialRow) -> dict[str, float | None]:
 
 def _written(records: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _cell(value) for name, value in r.items()} for r in records)
+    _write_csv(text, columns, ({name: _cell(v) for name, v in r.items()} for r in records))
     return text.getvalue()
+
+
+class _Lines(NamedTuple):
+    """Ends each row that a csv.writer writes in a line feed alone.
+
+    The writer of Python 3.12 and earlier quotes a carriage return only if its own rows end in one.
+    """
+
+    out: TextIO
+
+    def write(self, row: str) -> int:
+        return self.out.write(row.removesuffix("\r\n") + "\n")
+
+
+def _write_csv(out: TextIO, columns: Sequence[str], records: Iterable[dict[str, Any]]) -> None:
+    writer = csv.DictWriter(_Lines(out), columns, lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows(records)
 
 
 def _cell(value: Any) -> Any:

@@ -1,7 +1,5 @@
 """Facts of the journal, reports and device samples: how they are written and read."""
 
-from __future__ import annotations
-
 import functools
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
@@ -9,16 +7,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from tuitune.core.events import (
-    AnyFact,
-    Exited,
-    Fact,
-    Launch,
-    PauseAsked,
-    Reported,
-    ResumeAsked,
-    UndoKillAsked,
-)
+from tuitune.core import events
 from tuitune.core.placement.snapshots import DeviceSample
 from tuitune.store.errors import StoreError
 
@@ -41,28 +30,30 @@ _SPAN = (
 LAST = 2**63 - 1
 
 ReportColumns = tuple[float, int, int, float | None]  # time, trial, step, objective
-_OF_MANY = (PauseAsked, ResumeAsked, UndoKillAsked)
+_OF_MANY = (events.PauseAsked, events.ResumeAsked, events.UndoKillAsked)
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_metrics = msgspec.msgpack.Decoder(dict[str, float]).decode
-_kinds: dict[type[Any], str] = {kind: kind.__struct_config__.tag for kind in get_args(AnyFact)}
+_kinds: dict[type[Any], str] = {
+    kind: kind.__struct_config__.tag for kind in get_args(events.AnyFact)
+}
 
 _OF_TRIAL = f"""
 SELECT seq, body FROM journal WHERE seq BETWEEN :first AND :last AND (
     trial = :trial OR kind IN {tuple(map(_kinds.get, _OF_MANY))}) ORDER BY seq"""  # noqa: S608 - our own names
 
 _ATTEMPTS = f"""SELECT seq, time, kind, trial, body FROM journal
-    WHERE seq > ? AND kind IN ('{_kinds[Launch]}', '{_kinds[Exited]}') ORDER BY seq"""  # noqa: S608
+    WHERE seq > ? AND kind IN ('{_kinds[events.Launch]}', '{_kinds[events.Exited]}') ORDER BY seq"""  # noqa: S608
 
 
 @functools.cache  # made when it is needed: a new study reads no facts, and this takes 5 ms
-def _decoder() -> Callable[[bytes], AnyFact]:
-    decoder: msgspec.msgpack.Decoder[AnyFact] = msgspec.msgpack.Decoder(AnyFact)
+def _decoder() -> Callable[[bytes], events.AnyFact]:
+    decoder: msgspec.msgpack.Decoder[events.AnyFact] = msgspec.msgpack.Decoder(events.AnyFact)
     return decoder.decode
 
 
 def to_columns(
-    facts: Sequence[AnyFact], seq: int, metric: str
+    facts: Sequence[events.AnyFact], seq: int, metric: str
 ) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
     """The rows of `journal` and of `reports`, numbered on from `seq`.
 
@@ -72,7 +63,7 @@ def to_columns(
     reports: list[tuple[object, ...]] = []
     for number, fact in enumerate(facts, seq + 1):
         try:
-            if type(fact) is Reported:
+            if type(fact) is events.Reported:
                 metrics = fact.metrics
                 value = metrics.get(metric)
                 packed = _encode(metrics)
@@ -96,14 +87,14 @@ def to_columns(
     return journal, reports
 
 
-def read_facts(db: sqlite3.Connection, since: int) -> Iterator[tuple[int, AnyFact]]:
+def read_facts(db: sqlite3.Connection, since: int) -> Iterator[tuple[int, events.AnyFact]]:
     """Every fact numbered above `since`, in order, reports among the others."""
     for page in _pages(db, _FACTS, since):
         for row in page:
             yield row[0], _fact(row)
 
 
-def read_history(db: sqlite3.Connection, metric: str) -> Iterator[AnyFact | ReportColumns]:
+def read_history(db: sqlite3.Connection, metric: str) -> Iterator[events.AnyFact | ReportColumns]:
     """Every fact in order, reports as columns: a third of the work of `read_facts`.
 
     The objective is None where a report has none, and NaN where it was not a number.
@@ -128,7 +119,7 @@ def _pages(db: sqlite3.Connection, query: str, since: int) -> Iterator[list[Any]
         since = page[-1][0]
 
 
-def of_trial(db: sqlite3.Connection, trial: int) -> list[tuple[int, AnyFact]]:
+def of_trial(db: sqlite3.Connection, trial: int) -> list[tuple[int, events.AnyFact]]:
     """Facts of this trial except its reports, in order; those of several trials included."""
     first, last = span(db, trial)
     rows = db.execute(_OF_TRIAL, {"first": first, "last": last, "trial": trial})
@@ -151,15 +142,15 @@ def attempts(
     """
     found: list[tuple[int, float, int, tuple[str, ...] | None]] = []
     for seq, time, kind, trial, body in db.execute(_ATTEMPTS, (since,)):
-        fact = _decoded(seq, body) if kind == _kinds[Launch] else None
-        devices = (fact.gpus or ("cpu",)) if isinstance(fact, Launch) else None
+        fact = _decoded(seq, body) if kind == _kinds[events.Launch] else None
+        devices = (fact.gpus or ("cpu",)) if isinstance(fact, events.Launch) else None
         found.append((seq, time, trial, devices))
     return found
 
 
 def newest(
-    db: sqlite3.Connection, count: int, kinds: Sequence[type[Fact]], before: int
-) -> list[tuple[int, AnyFact]]:
+    db: sqlite3.Connection, count: int, kinds: Sequence[type[events.Fact]], before: int
+) -> list[tuple[int, events.AnyFact]]:
     """The last `count` facts of these kinds numbered below `before`, the newest first."""
     marks = ",".join("?" * len(kinds))
     query = f"""SELECT seq, body FROM journal WHERE seq < ? AND kind IN ({marks})
@@ -168,18 +159,18 @@ def newest(
     return [(seq, _decoded(seq, body)) for seq, body in found]
 
 
-def _fact(row: tuple[Any, ...]) -> AnyFact:
+def _fact(row: tuple[Any, ...]) -> events.AnyFact:
     seq, time, trial, attempt, step, body, flags = row
     if trial is None:
         return _decoded(seq, body)
     flagged = bool(flags & 1), bool(flags & 2), bool(flags & 4)
-    return Reported(time, trial, attempt, step, _decode_metrics(body), *flagged)
+    return events.Reported(time, trial, attempt, step, _decode_metrics(body), *flagged)
 
 
-def _decoded(seq: int, body: bytes) -> AnyFact:
+def _decoded(seq: int, body: bytes) -> events.AnyFact:
     try:
         return _decoder()(body)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise StoreError(
             f"fact {seq} of the journal can't be read ({error}); it is damaged, or a newer "
             f"tuitune wrote it: use that one"
@@ -192,6 +183,9 @@ _LONGEST = 86400.0  # s
 
 _ADD = "REPLACE INTO samples VALUES(?,?,?,?)"
 _SINCE = "SELECT body FROM samples WHERE time > ? ORDER BY time, device"
+_SINCE_OF = """
+    SELECT body FROM samples WHERE time > ? AND device IN (SELECT value FROM json_each(?))
+    ORDER BY time, device"""
 _THIN = "DELETE FROM samples WHERE (time < ? AND NOT kept) OR time < ?"
 
 _encode_sample = msgspec.msgpack.Encoder().encode
@@ -222,7 +216,12 @@ class Samples:
         return sample.time, sample.device, kept, _encode_sample(sample)
 
 
-def read_samples(db: sqlite3.Connection, since: float) -> list[DeviceSample]:
-    """Those taken after `since`, in order."""
+def read_samples(
+    db: sqlite3.Connection, since: float, devices: Sequence[str] | None = None
+) -> list[DeviceSample]:
+    """Those taken after `since`, in order. devices: of these alone."""
     decode = msgspec.msgpack.Decoder(DeviceSample).decode
-    return [decode(body) for (body,) in db.execute(_SINCE, (since,))]
+    if devices is None:
+        return [decode(body) for (body,) in db.execute(_SINCE, (since,))]
+    names = msgspec.json.encode(devices).decode()
+    return [decode(body) for (body,) in db.execute(_SINCE_OF, (since, names))]

@@ -1,9 +1,6 @@
 """Study folders: how they are made and found, and the registry of this user's studies."""
 
-from __future__ import annotations
-
 import contextlib
-import difflib
 import errno
 import fcntl
 import json
@@ -15,10 +12,14 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
+from tuitune.ipc.files import replace_file
 from tuitune.store import owner
 from tuitune.store.errors import StoreError
 
 DATABASE = "study.db"
+# Under these names a study remembers its name and its places in storages (`--storage`), the newest
+# place first, one a line.
+STORAGE_KEY, STORAGES = "key", "storage"
 
 
 def remember(folder: Path) -> bool:
@@ -33,9 +34,7 @@ def remember(folder: Path) -> bool:
         place = _place()
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         entry = place / f"{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}.json"
-        aside = entry.with_suffix(f".{os.getpid()}")
-        aside.write_text(json.dumps({"folder": str(folder)}), encoding="utf-8")
-        aside.replace(entry)
+        replace_file(entry, json.dumps({"folder": str(folder)}))
     except (OSError, RuntimeError, ValueError):  # no home, not writable, an odd path
         return False
     _forget_removed(place)
@@ -52,12 +51,26 @@ def known_studies() -> list[Path]:
     return [folder for folder in folders if folder is not None and is_file(folder / DATABASE)]
 
 
+def node_folder(study: str) -> Path:
+    """Where a node keeps the files of a study whose folder it does not see."""
+    return _place().with_name("nodes") / study
+
+
 def is_file(path: Path) -> bool:
     """As Path.is_file; False for a path that is too long or may not be read."""
     try:
         return path.is_file()
     except OSError:
         return False
+
+
+def expanded(text: str) -> Path:
+    """As Path.expanduser; "~name" of an unknown user stays as it is, as in a shell."""
+    path = Path(text)
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
 
 
 def _place() -> Path:
@@ -89,34 +102,18 @@ def _forget_removed(place: Path) -> None:
                 entry.unlink()
 
 
-__all__ = [
-    "DATABASE",
-    "DOCUMENT",
-    "LOG",
-    "NAME",
-    "TRIALS",
-    "all_studies",
-    "check_deletable",
-    "check_place",
-    "create_study",
-    "delete_study",
-    "find_study",
-    "newest_study",
-    "remove_bare",
-    "studies_in",
-]
-
 DOCUMENT = "study.toml"
 TRIALS = "trials"
 LOG = "engine.log"  # what the engine and the imported training code print
+RAY_LOG = "ray.log"  # what Ray prints in the process that holds the connection to it
 NAME = ".study"  # has the study's name: folder cifar-2 may be the second cifar, or a cifar-2
 # The files that an engine makes before its study has begun.
-_BARE = re.compile(
-    rf"{re.escape(DATABASE)}(-wal|-shm|-journal)?|{re.escape(DOCUMENT)}(\.new)?|\{NAME}"
-    rf"|\.gitignore|{re.escape(LOG)}|\{owner.LOCK}|\{owner.ROW}(\.[0-9]+)?"
+_BARE = (
+    rf"{re.escape(DATABASE)}(-wal|-shm|-journal)?|{re.escape(DOCUMENT)}(\.new|\.[0-9]+)?|\{NAME}"
+    rf"|\.gitignore|{re.escape(LOG)}|{re.escape(RAY_LOG)}|\{owner.LOCK}|\{owner.ROW}(\.[0-9]+)?"
 )
 _ELSEWHERE = "choose another place with --runs DIR"
-_NUMBER = re.compile(r"-([1-9][0-9]*)")
+_NUMBER = r"-([1-9][0-9]*)"
 
 
 def trial_folder(study: Path, trial: int) -> Path:
@@ -211,9 +208,7 @@ def find_study(text: str, runs: Path) -> Path:
         )
     if matches:
         return matches[0]
-    path = Path(text)
-    with contextlib.suppress(RuntimeError):  # ~name of an unknown user
-        path = path.expanduser()
+    path = expanded(text)
     for folder in (path, path.parent) if path.name in (DATABASE, DOCUMENT) else (path,):
         if _is_study(folder):
             return folder
@@ -226,7 +221,7 @@ def remove_bare(folder: Path) -> bool:
     Returns whether it was removed. Raises OSError.
     """
     found = sorted(folder.iterdir())
-    if not all(_BARE.fullmatch(path.name) and path.is_file() for path in found):
+    if not all(re.fullmatch(_BARE, path.name) and path.is_file() for path in found):
         return False
     for path in found:
         path.unlink()
@@ -280,6 +275,8 @@ def _named(runs: Path, text: str) -> Path | None:
 
 
 def _unknown(text: str, runs: Path, studies: list[Path]) -> StoreError:
+    import difflib  # noqa: PLC0415 - only a mistake pays for it
+
     names = list(dict.fromkeys(folder.name for folder in studies))
     near = difflib.get_close_matches(text, names, n=3)
     if near:
@@ -341,5 +338,5 @@ def _number(folder: Path, name: str) -> int:
         return 0
     if folder.name == name:
         return 1
-    match = _NUMBER.fullmatch(folder.name.removeprefix(name))
+    match = re.fullmatch(_NUMBER, folder.name.removeprefix(name))
     return int(match[1]) if match else 0

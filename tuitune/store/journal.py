@@ -15,17 +15,23 @@ from tuitune.core.events import AnyFact
 from tuitune.core.placement.snapshots import DeviceSample
 from tuitune.core.search.importance import Importance
 from tuitune.core.spec import StudySpec
-from tuitune.store import facts as fact_rows
-from tuitune.store import rows as trial_rows
-from tuitune.store import schema
-from tuitune.store.errors import StoreError, explain, explained
+from tuitune.store import errors, facts as fact_rows, rows as trial_rows, schema
 from tuitune.store.facts import Samples
 from tuitune.store.projection import Projection, state_layout
-from tuitune.store.rows import IMPORTANCE, EngineRow, StudyRow, TrialRow, read_importance
+from tuitune.store.rows import (
+    IMPORTANCE,
+    EngineRow,
+    Progress,
+    StudyRow,
+    TrialRow,
+    read_importance,
+)
 
 _ADD_FACT = "INSERT INTO journal VALUES(?,?,?,?,?)"
 _ADD_REPORT = "INSERT INTO reports VALUES(?,?,?,?,?,?,?,?)"
 _PUT_TRIAL = f"REPLACE INTO trials VALUES({','.join('?' * len(trial_rows.COLUMNS))})"
+_ADVANCE = """UPDATE trials SET value = ?2, step = ?3, best = ?4, rung = ?5, gpu_seconds = ?6,
+    changed = ?7 WHERE number = ?1"""
 _PUT_ABOUT = "REPLACE INTO about VALUES(?,?)"
 _WAL_CHECK = 64  # writes between two looks at the size of the log
 
@@ -44,7 +50,7 @@ class Journal:
         self._until_check = _WAL_CHECK
         self._log_limit = schema.WAL_LIMIT
         self._samples = Samples(db)
-        with explained(path):
+        with errors.explained(path):
             (self.seq,) = db.execute(schema.NEWEST).fetchone()
             # checked, since a damaged value would be written again
             self._born: dict[int, int] = msgspec.convert(
@@ -66,14 +72,19 @@ class Journal:
             raise
 
     def write(
-        self, facts: Sequence[AnyFact], rows: Sequence[TrialRow], study: StudyRow | None = None
+        self,
+        facts: Sequence[AnyFact],
+        rows: Sequence[TrialRow],
+        study: StudyRow | None = None,
+        progress: Sequence[Progress] = (),
     ) -> None:
         """Append the facts, numbered on from `seq`, and put the rows: all or nothing.
 
+        progress: of trials that have a row and are not among `rows`.
         Without facts the changed rows still take a number, so that readers see them. Raises
         StoreError (disk full, not writable); then the database and `seq` are as before.
         """
-        if not facts and not rows:
+        if not facts and not rows and not progress:
             return
         last = self.seq + (len(facts) or 1)
         journal, reports = fact_rows.to_columns(facts, self.seq, self._metric)
@@ -90,6 +101,8 @@ class Journal:
                 executemany(_ADD_REPORT, reports)
             if trials:
                 executemany(_PUT_TRIAL, trials)
+            if progress:
+                executemany(_ADVANCE, [(*columns, last) for columns in progress])
             if study is not None:
                 execute(_PUT_ABOUT, ("study", _json(study)))
             execute("COMMIT")
@@ -108,21 +121,23 @@ class Journal:
         every transaction is synced anyway.
         """
         try:
+            # never study.db itself: closing a file drops all POSIX locks that this process has on
+            # it, SQLite's too, and the next to close the database would delete the log in use
             _sync(self._log)
             _sync(self._log.parent)  # it may be new there
         except FileNotFoundError:
             return
         except OSError as error:
-            raise StoreError(
+            raise errors.StoreError(
                 f"{self._log}: can't be synced to its disk: {error.strerror}"
             ) from error
 
     def rebuild(self, spec: StudySpec) -> None:
-        """Make the rows anew from the facts if another version stored them in another layout.
+        """Make the rows again from the facts if another version stored them in another layout.
 
         To be called before anything is written. Raises StoreError.
         """
-        with explained(self._path):
+        with errors.explained(self._path):
             if schema.has_this_layout(self._db):
                 return
             projection = Projection(spec)
@@ -163,7 +178,7 @@ class Journal:
         self.put(IMPORTANCE, _json(importance))
 
     def importance(self) -> Importance | None:
-        """The stored one; None if there is none, or another version has stored it."""
+        """The stored snapshot; None without one, or if another version has stored it."""
         return read_importance(self.get(IMPORTANCE))
 
     def restore(self) -> tuple[bytes | None, Iterator[AnyFact]]:
@@ -171,7 +186,7 @@ class Journal:
         layout = self.get("snapshot")
         if layout is None or layout != state_layout():
             return None, self._facts(0)
-        with explained(self._path):
+        with errors.explained(self._path):
             row = self._db.execute("SELECT seq, state FROM snapshots ORDER BY seq DESC").fetchone()
         seq, blob = row or (0, None)
         return blob, self._facts(seq)
@@ -182,12 +197,12 @@ class Journal:
 
     def put(self, key: str, value: str) -> None:
         """Store a small text about the study, in place of an earlier one under this key."""
-        with explained(self._path):
+        with errors.explained(self._path):
             self._db.execute(_PUT_ABOUT, (key, value))
 
     def get(self, key: str) -> str | None:
         """A small text about the study; None if there is none under this key."""
-        with explained(self._path):
+        with errors.explained(self._path):
             row = self._db.execute("SELECT value FROM about WHERE key = ?", (key,)).fetchone()
         return None if row is None else row[0]
 
@@ -198,7 +213,7 @@ class Journal:
         self._db.close()
 
     def _facts(self, since: int) -> Iterator[AnyFact]:
-        with explained(self._path):
+        with errors.explained(self._path):
             for _, fact in fact_rows.read_facts(self._db, since):
                 yield fact
 
@@ -216,9 +231,9 @@ class Journal:
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
         if isinstance(error, sqlite3.Error):
-            raise explain(self._path, error) from error
+            raise errors.explain(self._path, error) from error
         if isinstance(error, (OverflowError, ValueError)):
-            raise StoreError(f"{self._path}: a value can't be kept: {error}") from error
+            raise errors.StoreError(f"{self._path}: a value can't be kept: {error}") from error
         raise error
 
     def _tidy(self) -> None:
@@ -229,7 +244,7 @@ class Journal:
             return
         if size <= self._log_limit:
             return
-        with explained(self._path):
+        with errors.explained(self._path):
             busy = self._empty_log()
         self._log_limit = size + schema.WAL_LIMIT // 8 if busy else schema.WAL_LIMIT
 

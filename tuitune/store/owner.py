@@ -1,7 +1,5 @@
 """The claim on a study: one engine at a time, on one machine."""
 
-from __future__ import annotations
-
 import errno
 import fcntl
 import os
@@ -11,11 +9,11 @@ from pathlib import Path
 
 import msgspec
 
+from tuitune.ipc import files
 from tuitune.store.errors import HeldError, StoreError
 
 LOCK = ".lock"
 ROW = ".owner"
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _PID_NAMESPACE = "/proc/self/ns/pid"
 _FRESH = 60.0  # s: engines write a heartbeat every 10 s
 _UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -77,7 +75,9 @@ def claim(folder: Path, *, steal: bool = False) -> Claim:
         now = time.time()
         pid = os.getpid()
         started = start_of(pid) or 0
-        owner = Owner(socket.gethostname(), _boot_id(), pid, started, now, now, _pid_namespace())
+        owner = Owner(
+            socket.gethostname(), files.boot_id(), pid, started, now, now, _pid_namespace()
+        )
         _write(folder, owner)
     except BaseException:
         os.close(lock)
@@ -125,7 +125,7 @@ def is_alive(owner: Owner) -> bool | None:
 
 def is_of_this_kernel(owner: Owner) -> bool:
     """Whether it runs, or ran, under this kernel: then the study's lock tells if it lives."""
-    return owner.boot == _boot_id()
+    return owner.boot == files.boot_id()
 
 
 def _seems_alive(owner: Owner) -> bool:
@@ -135,17 +135,9 @@ def _seems_alive(owner: Owner) -> bool:
 
 def _pid_namespace() -> str:
     try:
-        return os.readlink(_PID_NAMESPACE)  # noqa: PTH115 - it is no path
+        return os.readlink(_PID_NAMESPACE)  # noqa: PTH115 - it is not a path
     except OSError:
         return ""
-
-
-def _boot_id() -> str:
-    """The kernel's boot id; the host's name if that can't be read."""
-    try:
-        return _BOOT_ID.read_text(encoding="utf-8").strip()
-    except OSError:  # a sandbox without it
-        return socket.gethostname()
 
 
 def start_of(pid: int) -> int | None:
@@ -187,23 +179,16 @@ def _lock(folder: Path, *, steal: bool) -> int:
                 raise _refusal(folder, found) from error
             path.unlink(missing_ok=True)  # a new file has no lock; the old owner sees it by its row
             continue
-        if _is_at(path, lock):
+        if files.is_at(path, lock):
             return lock
         os.close(lock)  # it was replaced between open and lock
 
 
 def _without_lock(folder: Path, path: Path, found: Owner | None) -> int:
-    """On a file system without locks, the row alone decides."""
+    """Claims the study on a file system without locks, where the row alone decides."""
     if found is not None and not _is_foreign(found) and _seems_alive(found):
         raise _refusal(folder, found)
     return os.open(path, os.O_RDWR | os.O_CLOEXEC)
-
-
-def _is_at(path: Path, file: int) -> bool:
-    try:
-        return os.path.samestat(path.stat(), os.fstat(file))
-    except OSError:
-        return False
 
 
 def _refusal(folder: Path, found: Owner | None) -> StoreError:
@@ -236,9 +221,7 @@ def _same(one: Owner, other: Owner) -> bool:
 
 def _write(folder: Path, owner: Owner) -> None:
     path = folder / ROW
-    aside = folder / f"{ROW}.{os.getpid()}"
     try:
-        aside.write_bytes(msgspec.json.encode(owner))
-        aside.replace(path)
+        files.replace_file(path, msgspec.json.encode(owner))
     except OSError as error:
         raise StoreError(f"{path}: can't be written ({error.strerror})") from error

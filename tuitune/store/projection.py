@@ -1,6 +1,4 @@
-"""Rows of trials and study, made from the state, or anew from the journal."""
-
-from __future__ import annotations
+"""Rows of trials and study, made from the state, or again from the journal."""
 
 import functools
 import math
@@ -13,45 +11,22 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from tuitune.core import events as ev
-from tuitune.core.events import StopReason, TrialState
-from tuitune.core.sizes import size
+from tuitune.core import events as ev, sizes
 from tuitune.core.spec import StudySpec
-from tuitune.core.study import Study
-from tuitune.core.study.acts import ActivityName
-from tuitune.core.study.kept_checkpoints import forgotten, kept
-from tuitune.core.study.state import (
-    Activity,
-    Ending,
-    Frozen,
-    Parked,
-    Running,
-    Starting,
-    State,
-    Trial,
-)
+from tuitune.core.study import Study, acts, checkpoints, state as st
 from tuitune.messages.reasons import reason_words
 from tuitune.messages.states import CAUSES
-from tuitune.store.rows import StudyRow, TrialRow, WaitingFor, to_columns
+from tuitune.store.rows import Progress, StudyRow, TrialRow, WaitingFor, to_columns
 
 OF_THE_STUDY = frozenset(  # facts that may change the study's own row
     {
-        ev.Opened,
-        ev.Exhausted,
-        ev.PauseAsked,
-        ev.ResumeAsked,
-        ev.SettingsChanged,
-        ev.DiskChanged,
-        ev.LaunchBlocked,
-        ev.ClockStepped,
-        ev.StyleChosen,
-        ev.Added,
-        ev.Halted,
-        ev.Finished,
+        *(ev.Opened, ev.Exhausted, ev.PauseAsked, ev.ResumeAsked, ev.SettingsChanged),
+        *(ev.DiskChanged, ev.LaunchBlocked, ev.ClockStepped, ev.StyleChosen, ev.Added),
+        *(ev.Halted, ev.Finished),
     }
 )
 
-_NAMES = re.compile(r"[A-Za-z_]\w*")
+_NAMES = r"[A-Za-z_][\w.]*"
 _BLOCKED = {"code": "the training code is not imported: {}", "resources": "{}"}
 
 _PARKING: Final = {
@@ -59,12 +34,12 @@ _PARKING: Final = {
     "parked": "holds no slot, and {} of the host's memory",
     "restoring": "its GPU memory is moved back",
 }
-_ACTIVITIES: Final[Mapping[type[Activity], ActivityName]] = {
-    Starting: "starting",
-    Running: "running",
-    Ending: "ending",
-    Frozen: "frozen",
-    Parked: "parked",
+_ACTIVITIES: Final[Mapping[type[st.Activity], acts.ActivityName]] = {
+    st.Starting: "starting",
+    st.Running: "running",
+    st.Ending: "ending",
+    st.Frozen: "frozen",
+    st.Parked: "parked",
 }
 
 
@@ -103,7 +78,7 @@ class Projection:
 @functools.cache
 def state_layout() -> str:
     """A snapshot's layout: another version may read the same bytes differently."""
-    return layout_of(State)
+    return layout_of(st.State)
 
 
 def layout_of(kind: type) -> str:
@@ -116,7 +91,8 @@ def layout_of(kind: type) -> str:
 def _collect_fields(kind: Any, found: dict[str, str]) -> None:
     """Describe a type and all types in its fields, each once.
 
-    By the text of the annotations: to evaluate them would take most of 10 ms at every start.
+    By the text of annotations that are deferred: to evaluate them would take most of 10 ms at
+    every start.
     """
     name = repr(kind)
     if name in found:
@@ -126,41 +102,50 @@ def _collect_fields(kind: Any, found: dict[str, str]) -> None:
     if isinstance(kind, type) and issubclass(kind, Enum):
         found[name] = repr([member.value for member in kind])
     elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        annotations: dict[str, str] = {}
+        annotations: dict[str, Any] = {}
         for base in kind.__mro__[: kind.__mro__.index(msgspec.Struct)]:
             annotations |= base.__annotations__
-            names = vars(sys.modules[base.__module__])
-            used = _NAMES.findall(" ".join(base.__annotations__.values()))
-            inner += [names[name] for name in used if name in names]
+            for annotation in base.__annotations__.values():
+                inner += _named(annotation, base) if isinstance(annotation, str) else [annotation]
         config = kind.__struct_config__
         found[name] = f"{config.tag} {annotations} {kind.__struct_defaults__}"
     for one in inner:
         _collect_fields(one, found)
 
 
-def trial_row(spec: StudySpec, state: State, trial: Trial) -> TrialRow:
+def _named(annotation: str, kind: type) -> list[Any]:
+    """What the names of a deferred annotation stand for, builtins left out."""
+    module = vars(sys.modules[kind.__module__])
+    found = []
+    for text in re.findall(_NAMES, annotation):
+        name, *path = text.split(".")
+        if name in module:
+            found.append(functools.reduce(getattr, path, module[name]))
+    return found
+
+
+def trial_row(spec: StudySpec, state: st.State, trial: st.Trial) -> TrialRow:
     """The trial's row; the journal sets `born` and `changed`."""
-    number = trial.number
-    filled = state.pruner.filled.get(number, 0)
-    ending = trial.ending
+    progress = progress_of(spec, state, trial)
+    number, ending = trial.number, trial.ending
     return TrialRow(
         number=number,
         state=trial.state,
         config=trial.config,
         origin=trial.origin,
         why=reason_words(trial.why),
-        value=trial.counted(spec.objective),
-        step=trial.step,
+        value=progress.value,
+        step=progress.step,
         attempt=trial.attempt + 1,
         started=trial.started,
         ended=trial.ended,
         error=reason_words(trial.error),
         device=reason_words(trial.device),
         note=_note(state, trial),
-        best=trial.best,
+        best=progress.best,
         bracket=spec.pruner.plan.bracket_of(number),
-        rung=filled - 1 if filled else None,
-        checkpoint=trial.checkpoint if kept(state, trial) else None,
+        rung=progress.rung,
+        checkpoint=trial.checkpoint if checkpoints.kept(state, trial) else None,
         at_rung=trial.at_rung,
         pid=trial.pid,
         due=None if ending is None or ending.due == math.inf else ending.due,
@@ -171,13 +156,31 @@ def trial_row(spec: StudySpec, state: State, trial: Trial) -> TrialRow:
         at_maximum=trial.at_maximum,
         paused_by_user=trial.paused_by_user,
         kill_at=state.kills.get(number),
-        gpu_seconds=trial.gpu_seconds,
+        gpu_seconds=progress.gpu_seconds,
         energy=trial.energy,
         node=trial.node,
+        saved_on=checkpoints.alone_on(state, trial),
     )
 
 
-def study_row(spec: StudySpec, state: State) -> StudyRow:
+def progress_of(spec: StudySpec, state: st.State, trial: st.Trial) -> Progress:
+    """What may differ in the trial's row when it has reported.
+
+    Any other fact may change more of it. So may the report of a silent trial, which is not silent
+    any more, and one that makes another trial the leader.
+    """
+    filled = state.pruner.filled.get(trial.number, 0)
+    return Progress(
+        trial.number,
+        trial.counted(spec.objective),
+        trial.step,
+        trial.best,
+        filled - 1 if filled else None,
+        trial.gpu_seconds,
+    )
+
+
+def study_row(spec: StudySpec, state: st.State) -> StudyRow:
     """The study's row, from its state."""
     halted = state.halted
     brackets = spec.pruner.plan.steps
@@ -202,41 +205,41 @@ def study_row(spec: StudySpec, state: State) -> StudyRow:
     )
 
 
-def _waiting_for(trial: Trial) -> WaitingFor | None:
-    if trial.state == TrialState.PAUSED:
+def _waiting_for(trial: st.Trial) -> WaitingFor | None:
+    if trial.state == ev.TrialState.PAUSED:
         return "user" if trial.paused_by_user else "rung" if trial.at_rung else "room"
-    return "room" if trial.state == TrialState.WAITING else None
+    return "room" if trial.state == ev.TrialState.WAITING else None
 
 
-def _note(state: State, trial: Trial) -> str:
+def _note(state: st.State, trial: st.Trial) -> str:
     if trial.number in state.kills:
         return "is to be killed; that can still be undone"
-    if trial.ending is not None and trial.ending.reason is not StopReason.PRUNED:
+    if trial.ending is not None and trial.ending.reason is not ev.StopReason.PRUNED:
         return _leaving_words(trial, trial.ending)
-    if trial.state == TrialState.PAUSED:
+    if trial.state == ev.TrialState.PAUSED:
         by_hand = "paused by hand; " if trial.paused_by_user and trial.at_rung else ""
         return f"{by_hand}{reason_words(trial.note)}; {_keeps(trial)}"
     return "silent for long" if trial.silent else reason_words(trial.note)
 
 
-def _leaving_words(trial: Trial, ending: Ending) -> str:
+def _leaving_words(trial: st.Trial, ending: st.Ending) -> str:
     saves = "; writes a checkpoint" if trial.saving else ""
     return f"stopping: {CAUSES[ending.reason]}{saves}"
 
 
-def _keeps(trial: Trial) -> str:
+def _keeps(trial: st.Trial) -> str:
     """The resources that a paused trial holds, and its checkpoint."""
     if trial.frozen is not None:
-        memory = f" and {size(trial.memory)}" if trial.memory else ""
+        memory = f" and {sizes.size(trial.memory)}" if trial.memory else ""
         return f"holds {trial.cpus:g} CPU slots{memory}, and all that it has on them"
     if trial.parked is not None:
-        return _PARKING[trial.parked.stage].format(size(trial.parked.memory))
+        return _PARKING[trial.parked.stage].format(sizes.size(trial.parked.memory))
     if trial.checkpoint is not None:
         return f"holds nothing but its checkpoint of step {trial.checkpoint}"
     return "holds nothing"
 
 
-def concerned(fact: ev.AnyFact, state: State) -> Collection[int]:
+def concerned(fact: ev.AnyFact, state: st.State) -> Collection[int]:
     """The trials whose rows may change by this fact."""
     match fact:
         case ev.Ask():
@@ -248,16 +251,16 @@ def concerned(fact: ev.AnyFact, state: State) -> Collection[int]:
         case ev.Opened() | ev.SettingsChanged():  # with more trials, those not promoted may go on
             return {*state.promotable, *_with_checkpoints(state)}
         case ev.Finished():
-            return [t.number for t in forgotten(state)] if fact.complete else ()
+            return [t.number for t in checkpoints.forgotten(state)] if fact.complete else ()
         case _:
             number = getattr(fact, "trial", None)
             return () if number is None else (number,)
 
 
-def _with_checkpoints(state: State) -> Collection[int]:
+def _with_checkpoints(state: st.State) -> Collection[int]:
     """Complete trials with a checkpoint, which the settings may let them keep or not."""
     return [
         t.number
         for t in state.trials
-        if t.state == TrialState.COMPLETE and t.checkpoint is not None
+        if t.state == ev.TrialState.COMPLETE and t.checkpoint is not None
     ]

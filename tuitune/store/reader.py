@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -13,10 +13,7 @@ import msgspec
 from tuitune.core.events import AnyFact
 from tuitune.core.placement.snapshots import DeviceSample
 from tuitune.core.search.importance import Importance
-from tuitune.store import curves as curve_rows
-from tuitune.store import facts as fact_rows
-from tuitune.store import rows as trial_rows
-from tuitune.store import schema
+from tuitune.store import curves as curve_rows, facts as fact_rows, rows as trial_rows, schema
 from tuitune.store.curves import Curve
 from tuitune.store.errors import explained
 from tuitune.store.facts import LAST, ReportColumns
@@ -277,10 +274,15 @@ class Reader:
             last = LAST if before is None else before
             return fact_rows.newest(self._db, count, NOTABLE, last)
 
-    def samples(self, since: float = 0.0) -> list[DeviceSample]:
-        """Device samples later than `since` (Unix seconds) that are still kept, in order."""
+    def samples(
+        self, since: float = 0.0, devices: Sequence[str] | None = None
+    ) -> list[DeviceSample]:
+        """Device samples later than `since` (Unix seconds) that are still kept, in order.
+
+        devices: of these alone.
+        """
         with explained(self._path):
-            return fact_rows.read_samples(self._db, since)
+            return fact_rows.read_samples(self._db, since, devices)
 
     def importance(self) -> Importance | None:
         """Importance of the parameters, as last computed by an engine; None before that."""

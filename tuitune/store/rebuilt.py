@@ -1,15 +1,11 @@
-"""Rows of another version's layout, made anew in memory for a database that is only read."""
-
-from __future__ import annotations
+"""Rows of another version's layout, made again in memory for a database that is only read."""
 
 import sqlite3
 from pathlib import Path
 
 import msgspec
 
-from tuitune.store import facts, rows, schema
-from tuitune.store.errors import StoreError
-from tuitune.store.folder import DOCUMENT
+from tuitune.store import errors, facts, folder, rows, schema
 from tuitune.store.projection import Projection
 from tuitune.studyfile import StudyFileError, load
 
@@ -26,15 +22,15 @@ _PUT = f"REPLACE INTO temp.trials VALUES({','.join('?' * len(rows.COLUMNS))})"
 
 
 class RebuiltRows:
-    """Rows made anew for one connection; an engine of another version may still write facts."""
+    """Rows made again for one connection; an engine of another version may still write facts."""
 
     def __init__(self, db: sqlite3.Connection, path: Path) -> None:
         try:
-            spec = load(path.with_name(DOCUMENT), check_target=False)
+            spec = load(path.with_name(folder.DOCUMENT), check_target=False)
         except StudyFileError as error:
-            raise StoreError(
+            raise errors.StoreError(
                 f"{path}: another version of tuitune has stored its table of trials, and this one "
-                f"can't make it anew without the study file: {error}"
+                f"can't make it again without the study file: {error}"
             ) from error
         self._db = db
         self._path = path
@@ -48,7 +44,9 @@ class RebuiltRows:
         try:
             trials = projection.fold(facts.read_facts(self._db, before))
         except (LookupError, ValueError) as error:
-            raise StoreError(f"{self._path}: its facts contradict each other: {error!r}") from error
+            raise errors.StoreError(
+                f"{self._path}: its facts contradict each other: {error!r}"
+            ) from error
         if projection.seq == before:
             return
         self._db.executemany(_PUT, trials)

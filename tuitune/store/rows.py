@@ -1,10 +1,8 @@
 """Rows of trials, of a study and of its engine, and the columns of the trials' table."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import msgspec
 
@@ -55,6 +53,7 @@ class TrialRow(msgspec.Struct, frozen=True):
     gpu_seconds: float = 0.0  # of all attempts; those of a shared GPU are divided
     energy: float | None = None  # J, of all attempts; None: unknown
     node: str = ""  # of the newest attempt; empty: the engine's own machine
+    saved_on: str = ""  # the only node that has its checkpoint; empty: the others have it, too
     # Set by the journal, whatever is given:
     born: int = 0  # the number of its first fact
     changed: int = 0  # the number of its last change
@@ -87,7 +86,7 @@ class TrialRow(msgspec.Struct, frozen=True):
 
     @property
     def standing(self) -> Standing:
-        """Its part that decides what a user may do with it."""
+        """What decides which acts of a user are possible."""
         return Standing(
             self.state,
             self.ending,
@@ -96,6 +95,17 @@ class TrialRow(msgspec.Struct, frozen=True):
             self.kill_at is not None,
             self.started is not None,
         )
+
+
+class Progress(NamedTuple):
+    """What may differ in a trial's row when it has reported: a third of the work of a whole row."""
+
+    number: int
+    value: float | None
+    step: int | None
+    best: float | None
+    rung: int | None
+    gpu_seconds: float  # neighbours on its GPU may have come or gone since its last report
 
 
 StudyState = Literal["running", "finished", "interrupted"]
@@ -204,7 +214,7 @@ def _definition(name: str) -> str:
 
 
 TABLE = f"trials({', '.join(map(_definition, COLUMNS))}, PRIMARY KEY(number))"
-# Rows that were stored in another layout are made anew from the journal. Raise the number if the
+# Rows that were stored in another layout are made again from the journal. Raise the number if the
 # same fields change their meaning.
 LAYOUT = f"1 {TABLE} {StudyRow.__struct_fields__}"
 

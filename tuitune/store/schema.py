@@ -1,7 +1,5 @@
 """A study's database: its tables, how it is opened, and the file system that it lies on."""
 
-from __future__ import annotations
-
 import os
 import sqlite3
 from pathlib import Path
@@ -175,25 +173,8 @@ def _set_journal(db: sqlite3.Connection, path: Path) -> None:
 MOUNTS = Path("/proc/self/mountinfo")
 _NETWORK = frozenset(
     (
-        "fuse",
-        "nfs",
-        "nfs4",
-        "cifs",
-        "smb3",
-        "smbfs",
-        "lustre",
-        "gpfs",
-        "beegfs",
-        "ceph",
-        "afs",
-        "9p",
-        "panfs",
-        "gfs2",
-        "ocfs2",
-        "wekafs",
-        "virtiofs",
-        "vboxsf",
-        "fakeowner",
+        *("fuse", "nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "beegfs", "ceph"),
+        *("afs", "9p", "panfs", "gfs2", "ocfs2", "wekafs", "virtiofs", "vboxsf", "fakeowner"),
     )
 )
 

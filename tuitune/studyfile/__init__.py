@@ -1,7 +1,5 @@
 """Reading of study files: a `StudySpec`, or every problem found."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

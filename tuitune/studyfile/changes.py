@@ -1,54 +1,40 @@
 """Differences between a study as it was run and its current file."""
 
-from __future__ import annotations
-
-from dataclasses import fields
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from tuitune.core.space import Parameter, likely_of, spell
-from tuitune.core.spec import LogSpec, NotifySpec, StudySpec
-from tuitune.messages.parameters import condition, domain
-from tuitune.messages.text import window
+from tuitune.core import space, spec
+from tuitune.messages import parameters, text
+
+_Key = tuple[str, str]  # a table of the study file, and a key of it
+
+
+def _keys(tables: Mapping[str, str]) -> frozenset[_Key]:
+    return frozenset((table, key) for table, keys in tables.items() for key in keys.split())
+
 
 # Keys that a running engine adopts.
-_SETTINGS = frozenset(
+_SETTINGS = _keys(
     {
-        ("search", "trials"),
-        ("search", "concurrency"),
-        ("trial", "cpus"),
-        ("trial", "memory"),
-        ("trial", "retries"),
-        ("trial", "timeout"),
-        ("trial", "keep_checkpoints"),
-        ("trial", "leave_within"),
-        ("limits", "time"),
-        ("limits", "target"),
-        ("limits", "disk_free"),
-        ("trial", "gpus"),
-        ("trial", "pause"),
-        ("notify", "command"),
-        ("devices", "on_foreign"),
-        ("devices", "yield_to"),
-        ("devices", "max_gpus"),
-        ("devices", "hours"),
+        "search": "trials concurrency",
+        "trial": "cpus memory retries timeout keep_checkpoints leave_within gpus pause",
+        "limits": "time target disk_free",
+        "notify": "command",
+        "devices": "on_foreign yield_to max_gpus hours",
     }
 )
 # Fields that are not keys of a study file.
-_NO_KEYS = frozenset({("pruning", "anchor"), ("pruning", "installed"), ("search", "installed")})
+_NO_KEYS = _keys({"pruning": "anchor installed", "search": "installed"})
 # Keys that may change within a study; a change of any other needs a new study.
-_FREE = _SETTINGS | {
-    ("trial", "env"),
-    ("trial", "cwd"),
-    ("trial", "checkpoint_every"),
-    ("trial", "python"),
-    ("devices", "allow"),
-    ("devices", "leave_free"),
-    ("devices", "share"),
-    ("log", "to"),
-    ("log", "places"),
-}
+_FREE = _SETTINGS | _keys(
+    {
+        "trial": "env cwd checkpoint_every python",
+        "devices": "allow leave_free share",
+        "log": "to places",
+    }
+)
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -63,7 +49,7 @@ class Change(msgspec.Struct, frozen=True):
         return f"{self.key}: was {self.before}, is {self.now}"
 
 
-def changes(before: StudySpec, now: StudySpec) -> tuple[list[Change], list[Change]]:
+def changes(before: spec.StudySpec, now: spec.StudySpec) -> tuple[list[Change], list[Change]]:
     """(changes that a study accepts, changes that need a new study)."""
     accepted: list[Change] = []
     refused: list[Change] = []
@@ -87,9 +73,9 @@ def changes(before: StudySpec, now: StudySpec) -> tuple[list[Change], list[Chang
 
 def _values(table: Any) -> dict[str, Any]:
     """The keys of a table, including a method's own options."""
-    if isinstance(table, NotifySpec | LogSpec):
+    if isinstance(table, spec.NotifySpec | spec.LogSpec):
         return table._asdict()
-    found = {field.name: getattr(table, field.name) for field in fields(table)}
+    found = msgspec.structs.asdict(table)
     options: dict[str, Any] = found.pop("options", {})
     return found | options
 
@@ -98,7 +84,7 @@ def _appended(table: str, name: str, before: Any, now: Any) -> bool:
     return (table, name) == ("search", "points") and now[: len(before)] == before
 
 
-def _space_changes(before: StudySpec, now: StudySpec) -> list[Change]:
+def _space_changes(before: spec.StudySpec, now: spec.StudySpec) -> list[Change]:
     old = {p.name: p for p in before.space.parameters}
     new = {p.name: p for p in now.space.parameters}
     names = [*old, *(name for name in new if name not in old)]
@@ -115,13 +101,17 @@ def _words(name: str, value: Any) -> str:
     if name in {"time", "timeout", "leave_within", "checkpoint_every"}:
         return f"{value:g} s"
     if name == "hours":
-        return ", ".join(map(window, value))
-    return f"{value / 1e9:g} GB" if name in {"memory", "disk_free"} else spell(value)
+        return ", ".join(map(text.window, value))
+    return f"{value / 1e9:g} GB" if name in {"memory", "disk_free"} else space.spell(value)
 
 
-def _parameter(parameter: Parameter | None) -> str:
+def _parameter(parameter: space.Parameter | None) -> str:
     if parameter is None:
         return "absent"
-    likely = ", ".join(map(spell, likely_of(parameter)))
-    parts = [domain(parameter), condition(parameter), likely and f"likely {likely}"]
+    likely = ", ".join(map(space.spell, space.likely_of(parameter)))
+    parts = [
+        parameters.domain(parameter),
+        parameters.condition(parameter),
+        likely and f"likely {likely}",
+    ]
     return ", ".join(part for part in parts if part)

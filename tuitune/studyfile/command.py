@@ -1,32 +1,13 @@
 """Commands and environment variables of trials, checked with their placeholders."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from tuitune.core.space import (
-    Choice,
-    Fixed,
-    FloatRange,
-    Parameter,
-    Sampled,
-    SearchSpace,
-    listed,
-    spell,
-)
-from tuitune.messages.command import (
-    CHECKPOINT,
-    OF_NOTHING,
-    OF_THE_TRIAL,
-    SPELLINGS,
-    TRIAL_VALUES,
-    name_and_spelling,
-    placeholders,
-)
+from tuitune.core import space
+from tuitune.messages import command
 from tuitune.studyfile.hints import did_you_mean
 from tuitune.studyfile.problems import WrongValueError, as_text, kind
 
@@ -41,7 +22,7 @@ class Names(msgspec.Struct, frozen=True):
     """
 
     parameters: Collection[str]
-    space: SearchSpace
+    space: space.SearchSpace
     longest: Mapping[str, int] = {}
 
     def __contains__(self, name: str) -> bool:
@@ -52,7 +33,7 @@ class Names(msgspec.Struct, frozen=True):
 def read_command(entry: Any, names: Names) -> tuple[str | tuple[str, ...], ...]:
     """A command: texts, and groups of texts that are left out together. Raises WrongValueError."""
     if isinstance(entry, str):
-        raise WrongValueError(f"is text, not a list; write {spell(_split(entry))}")
+        raise WrongValueError(f"is text, not a list; write {space.spell(_split(entry))}")
     if not isinstance(entry, list):
         raise WrongValueError(f'is {kind(entry)}; write ["python", "train.py", "--lr", "{{lr}}"]')
     if not entry or not isinstance(entry[0], str):
@@ -66,7 +47,7 @@ def read_command(entry: Any, names: Names) -> tuple[str | tuple[str, ...], ...]:
 
 def check_variable(text: str, names: Names) -> None:
     """Raises WrongValueError for a placeholder of the trial that there is not, or its spelling."""
-    for name, spelling in placeholders(text, names.parameters):
+    for name, spelling in command.placeholders(text, names.parameters):
         given = f"{name}!{spelling}" if spelling else name
         _check_known(given, name, names)
         _check_spelling(given, name, spelling, names)
@@ -75,10 +56,10 @@ def check_variable(text: str, names: Names) -> None:
 def _check_size(word: str, longest: Mapping[str, int]) -> None:
     given = [piece[1] for piece in _PIECE.finditer(word) if piece[1] is not None]
     size = len(word.encode("utf-8", "surrogateescape"))
-    size += sum(longest.get(name_and_spelling(name, longest)[0], 0) for name in given)
+    size += sum(longest.get(command.name_and_spelling(name, longest)[0], 0) for name in given)
     if size > LONGEST_WORD:
         raise WrongValueError(
-            f"{spell(word):.40} … has {size} bytes, and an argument may have at most "
+            f"{space.spell(word):.40} … has {size} bytes, and an argument may have at most "
             f"{LONGEST_WORD}; write the name of a file that contains them"
         )
 
@@ -96,16 +77,16 @@ def _part(part: Any, names: Names) -> str | tuple[str, ...]:
 
 def _check_outside_groups(given: str, names: Names) -> None:
     """Raises WrongValueError for what may not be there, and can only be left out in a group."""
-    name, spelling = name_and_spelling(given, names.parameters)
+    name, spelling = command.name_and_spelling(given, names.parameters)
     if spelling == "if":
         raise WrongValueError(
             f"{{{given}}} leaves out the list that it stands in, and it stands in none; write "
             f'["--{_bare(name)}{{{given}}}"]'
         )
-    if spelling in OF_NOTHING:
+    if spelling in command.OF_NOTHING:
         return
     parameter = names.space.by_name.get(name)
-    lacking = "isn't there when a trial begins" if name == CHECKPOINT else ""
+    lacking = "isn't there when a trial begins" if name == command.CHECKPOINT else ""
     if parameter is not None and parameter.when:
         lacking = "isn't in every configuration"
     if lacking:
@@ -118,20 +99,22 @@ def _check_outside_groups(given: str, names: Names) -> None:
 def _check(text: Any, names: Names) -> list[str]:
     """The content of each placeholder. Raises WrongValueError."""
     if not isinstance(text, str):
-        raise WrongValueError(f"{spell(text)} is {kind(text)}, not text; write {as_text(text)}")
+        raise WrongValueError(
+            f"{space.spell(text)} is {kind(text)}, not text; write {as_text(text)}"
+        )
     if "\0" in text:
         raise WrongValueError(
-            f"{spell(text)} contains a NUL character, which no program can get; remove it"
+            f"{space.spell(text)} contains a NUL character, which no program can get; remove it"
         )
     found: list[str] = []
     for piece in _PIECE.finditer(text):
         if piece[2]:
             raise WrongValueError(
-                f"{spell(text)} has a lone {piece[2]}; write {piece[2] * 2} for the character"
+                f"{space.spell(text)} has a lone {piece[2]}; write {piece[2] * 2} for the character"
             )
         if piece[1] is None:
             continue
-        name, spelling = name_and_spelling(piece[1], names.parameters)
+        name, spelling = command.name_and_spelling(piece[1], names.parameters)
         _check_known(piece[1], name, names)
         _check_spelling(piece[1], name, spelling, names)
         found.append(piece[1])
@@ -139,11 +122,11 @@ def _check(text: Any, names: Names) -> list[str]:
 
 
 def _check_known(given: str, name: str, names: Names) -> None:
-    if name in names or name in TRIAL_VALUES:
+    if name in names or name in command.TRIAL_VALUES:
         return
-    if name.startswith(OF_THE_TRIAL):
-        there = ", ".join(f"{{{value}}}" for value in TRIAL_VALUES)
-        raise WrongValueError(f"{{{given}}} is no value of a trial; there are: {there}")
+    if name.startswith(command.OF_THE_TRIAL):
+        there = ", ".join(f"{{{value}}}" for value in command.TRIAL_VALUES)
+        raise WrongValueError(f"{{{given}}} is not a value of a trial; there are: {there}")
     mend = f"{did_you_mean(given, names.parameters)} (write {{{{ for the character {{)"
     raise WrongValueError(f"{{{given}}} names no parameter; {mend}")
 
@@ -151,8 +134,8 @@ def _check_known(given: str, name: str, names: Names) -> None:
 def _check_spelling(given: str, name: str, spelling: str, names: Names) -> None:
     if given == name:
         return
-    if spelling not in SPELLINGS:
-        known = ", ".join(f"{{{name}!{each}}}" for each in SPELLINGS)
+    if spelling not in command.SPELLINGS:
+        known = ", ".join(f"{{{name}!{each}}}" for each in command.SPELLINGS)
         raise WrongValueError(f"{{{given}}} has a spelling that there is not; there are: {known}")
     # It is none for a value of the trial, and for a parameter with a mistake.
     parameter = names.space.by_name.get(name)
@@ -162,14 +145,14 @@ def _check_spelling(given: str, name: str, spelling: str, names: Names) -> None:
     raise WrongValueError(f"{{{given}}}: {name} is never {what}; write {{{name}}}")
 
 
-def _suits(parameter: Parameter, spelling: str) -> bool:
+def _suits(parameter: space.Parameter, spelling: str) -> bool:
     """Whether a value of the parameter may be spelled so."""
     match parameter:
-        case Sampled():
+        case space.Sampled():
             return True
-        case Choice() | Fixed():
-            return any(_is_spelled(value, spelling) for value in listed(parameter))
-        case FloatRange(step=step):
+        case space.Choice() | space.Fixed():
+            return any(_is_spelled(value, spelling) for value in space.listed(parameter))
+        case space.FloatRange(step=step):
             return spelling == "int" and step is not None and step.is_integer()
         case _:
             return spelling == "int"
@@ -182,7 +165,7 @@ def _is_spelled(value: object, spelling: str) -> bool:
 
 
 def _bare(name: str) -> str:
-    return "resume" if name == CHECKPOINT else name.removeprefix(OF_THE_TRIAL)
+    return "resume" if name == command.CHECKPOINT else name.removeprefix(command.OF_THE_TRIAL)
 
 
 def _split(text: str) -> Sequence[str]:

@@ -1,7 +1,5 @@
 """The tables [devices], [notify] and [log]."""
 
-from __future__ import annotations
-
 import re
 
 from tuitune import plugins
@@ -12,7 +10,7 @@ from tuitune.studyfile.hints import LOGS, did_you_mean
 from tuitune.studyfile.problems import Problems, kind
 from tuitune.studyfile.table import Table
 
-_WINDOW = re.compile(r"\s*(\d\d?)(?::(\d\d))?\s*-\s*(\d\d?)(?::(\d\d))?\s*")
+_WINDOW = r"\s*(\d\d?)(?::(\d\d))?\s*-\s*(\d\d?)(?::(\d\d))?\s*"
 _DAY = 24 * 60
 _DEFAULT = DevicesSpec()
 
@@ -73,7 +71,9 @@ def read_log(table: Table) -> LogSpec:
     for name in value:
         if name not in LOGS and name not in (installed := plugins.names(plugins.DESTINATIONS)):
             known = did_you_mean(name, [*LOGS, *installed])
-            table.wrong("to", f"{spell(name)} is no tool that studies can be written to; {known}")
+            table.wrong(
+                "to", f"{spell(name)} is not a tool that studies can be written to; {known}"
+            )
     places = []
     for name in dict.fromkeys([*LOGS, *value]):
         where = table.text(name, "")
@@ -130,10 +130,12 @@ def _hours(table: Table) -> tuple[Window, ...]:
     for text, count in value.items():
         times = _times(text)
         if times is None:
-            table.wrong("hours", f"{spell(text)} is no part of a day; {example}")
+            table.wrong("hours", f"{spell(text)} is not a part of a day; {example}")
             return ()
         if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-            table.wrong("hours", f"{spell(text)} = {spell(count)} is no number of GPUs; {example}")
+            table.wrong(
+                "hours", f"{spell(text)} = {spell(count)} is not a number of GPUs; {example}"
+            )
             return ()
         windows.append(Window(*times, count))
     if both := overlap(windows):
@@ -145,7 +147,7 @@ def _hours(table: Table) -> tuple[Window, ...]:
 
 def _times(text: str) -> tuple[int, int] | None:
     """Minutes of the day of "22-08", "08:30-12" or "00-24"; None where it is none of these."""
-    found = _WINDOW.fullmatch(text)
+    found = re.fullmatch(_WINDOW, text)
     if found is None:
         return None
     start, end = (60 * int(found[at]) + int(found[at + 1] or 0) for at in (1, 3))

@@ -1,7 +1,5 @@
 """TOML of study files: reading with --set, and writing in the user's order."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -100,7 +98,7 @@ def _syntax(text: str, entry: str) -> str:
 def _override(document: dict[str, Any], override: str, problems: Problems) -> None:
     path, value = parsed(override)
     if len(path) < 2:
-        words = "is no table.key=value; write --set search.trials=20, say"
+        words = "is not of the form table.key=value; write --set search.trials=20, say"
         problems.found.append(f"--set {override}: {words}")
         return
     problems.overridden.add((path[0], path[1]))
@@ -108,7 +106,7 @@ def _override(document: dict[str, Any], override: str, problems: Problems) -> No
     for part in path[:-1]:
         inner = table.setdefault(part, {})
         if not isinstance(inner, dict):
-            words = f"{part} is no table in the file; set {part} itself"
+            words = f"{part} is not a table in the file; set {part} itself"
             problems.found.append(f"--set {override}: {words}")
             return
         table = inner

@@ -1,7 +1,5 @@
 """What a drafted study file leaves for its user to fill in."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -50,7 +48,7 @@ def _before(command: list[Any]) -> Iterator[str]:
     for part in command:
         for word in part if isinstance(part, list) else [part]:
             if word == FILL_IN:
-                yield f" after {spell(last)}"
+                yield f" after {spell(last)}" if last else " as its first word"
             elif isinstance(word, str) and FILL_IN in word:
                 yield f" in place of {FILL_IN} in {spell(word)}"
             last = word

@@ -1,127 +1,72 @@
 """Suggestions for unknown tables, keys and values, those of other tools among them."""
 
-from __future__ import annotations
-
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from tuitune.core.pruning.registry import PRUNERS
 from tuitune.core.search.registry import SEARCHERS
 
+
+def _by_name(groups: Mapping[str, str]) -> dict[str, str]:
+    """What each name of another tool is here, from all names of each thing that there is here."""
+    return {name: here for here, names in groups.items() for name in names.split()}
+
+
 # Keys of Ray Tune and Optuna, lower case, and their equivalents in a study file.
-_ELSEWHERE = {
-    "interpreter": "python in [trial]",
-    "venv": "python in [trial]",
-    "config": "the table [space]",
-    "param_space": "the table [space]",
-    "parameters": "the table [space]",
-    "params": "the table [space]",
-    "search_space": "the table [space]",
-    "num_samples": "trials in [search]",
-    "n_trials": "trials in [search]",
-    "max_trials": "trials in [search]",
-    "n_jobs": "concurrency in [search]",
-    "max_concurrent": "concurrency in [search]",
-    "max_concurrent_trials": "concurrency in [search]",
-    "search_alg": "method in [search]",
-    "searcher": "method in [search]",
-    "sampler": "method in [search]",
-    "algorithm": "method in [search]",
-    "points_to_evaluate": "points in [search]",
-    "enqueue_trial": "points in [search]",
-    "evaluated_rewards": "learn_from in [search], with the earlier study's folder",
-    "warm_start": "learn_from in [search], with the earlier study's folder",
-    "random_state": "seed in [search]",
-    "random_seed": "seed in [search]",
-    "random_search_seed": "seed in [search]",
-    "scheduler": "method in [pruning]",
-    "pruner": "method in [pruning]",
-    "grace_period": "min in [pruning]",
-    "min_resource": "min in [pruning]",
-    "min_t": "min in [pruning]",
-    "max_t": "max in [pruning]",
-    "max_resource": "max in [pruning]",
-    "max_epochs": "max in [pruning]",
-    "reduction_factor": "reduction in [pruning]",
-    "eta": "reduction in [pruning]",
-    "time_attr": "resource in [pruning]",
-    "direction": 'mode = "min" or "max" in [objective]',
-    "directions": 'mode = "min" or "max" in [objective]',
-    "study_name": "name in [study]",
-    "trainable": "target in [trial]",
-    "objective_function": "target in [trial]",
-    "function": "target in [trial]",
-    "script": "command in [trial]",
-    "program": "command in [trial]",
-    "cuda_visible_devices": "allow in [devices]",
-    "gpu_ids": "allow in [devices]",
-    "gpu": "gpus in [trial]",
-    "num_gpus": "gpus in [trial]",
-    "cpu": "cpus in [trial]",
-    "num_cpus": "cpus in [trial]",
-    "resources": "gpus, cpus and memory in [trial]",
-    "resources_per_trial": "gpus, cpus and memory in [trial]",
-    "max_failures": "retries in [trial]",
-    "max_retries": "retries in [trial]",
-    "checkpoint_freq": "checkpoint_every in [trial]",
-    "checkpoint_frequency": "checkpoint_every in [trial]",
-    "num_to_keep": "keep_checkpoints in [trial]",
-    "environment": "env in [trial]",
-    "env_vars": "env in [trial]",
-    "working_dir": "cwd in [trial]",
-    "workdir": "cwd in [trial]",
-    "time_budget_s": 'time in [limits], as "4h" or "90s"',
-    "time_budget": 'time in [limits], as "4h" or "90s"',
-    "stop": "target in [limits] for a value, max in [pruning] for a length",
-    "storage": "the option --runs: each study has a folder",
-    "storage_path": "the option --runs: each study has a folder",
-    "local_dir": "the option --runs: each study has a folder",
-    "load_if_exists": "not needed: the same command resumes the study",
-    "resume": "not needed: the same command resumes the study",
-}
+_ELSEWHERE = _by_name(
+    {
+        "python in [trial]": "interpreter venv",
+        "the table [space]": "config param_space parameters params search_space",
+        "trials in [search]": "num_samples n_trials max_trials",
+        "concurrency in [search]": "n_jobs max_concurrent max_concurrent_trials",
+        "method in [search]": "search_alg searcher sampler algorithm",
+        "points in [search]": "points_to_evaluate enqueue_trial",
+        "learn_from in [search], with the earlier study's folder": "evaluated_rewards warm_start",
+        "seed in [search]": "random_state random_seed random_search_seed",
+        "method in [pruning]": "scheduler pruner",
+        "min in [pruning]": "grace_period min_resource min_t",
+        "max in [pruning]": "max_t max_resource max_epochs",
+        "reduction in [pruning]": "reduction_factor eta",
+        "resource in [pruning]": "time_attr",
+        'mode = "min" or "max" in [objective]': "direction directions",
+        "name in [study]": "study_name",
+        "target in [trial]": "trainable objective_function function",
+        "command in [trial]": "script program",
+        "allow in [devices]": "cuda_visible_devices gpu_ids",
+        "gpus in [trial]": "gpu num_gpus",
+        "cpus in [trial]": "cpu num_cpus",
+        "gpus, cpus and memory in [trial]": "resources resources_per_trial",
+        "retries in [trial]": "max_failures max_retries",
+        "checkpoint_every in [trial]": "checkpoint_freq checkpoint_frequency",
+        "keep_checkpoints in [trial]": "num_to_keep",
+        "env in [trial]": "environment env_vars",
+        "cwd in [trial]": "working_dir workdir",
+        'time in [limits], as "4h" or "90s"': "time_budget_s time_budget",
+        "target in [limits] for a value, max in [pruning] for a length": "stop",
+        "the option --runs: each study has a folder": "storage storage_path local_dir",
+        "not needed: the same command resumes the study": "load_if_exists resume",
+    }
+)
 
 # The same for the keys of one parameter.
-_IN_PARAMETER = {
-    "min": "low",
-    "lower": "low",
-    "minimum": "low",
-    "start": "low",
-    "from": "low",
-    "max": "high",
-    "upper": "high",
-    "maximum": "high",
-    "stop": "high",
-    "to": "high",
-    "q": "step",
-    "base": "powers_of",
-    "scale": "log = true",
-    "prior": "log = true",
-    "mu": "normal = [mean, standard deviation]",
-    "mean": "normal = [mean, standard deviation]",
-    "sigma": "normal = [mean, standard deviation]",
-    "std": "normal = [mean, standard deviation]",
-    "log_normal": "lognormal = [mean, standard deviation], both of the natural logarithm",
-    "probabilities": "weights",
-    "probability": "weights",
-    "probs": "weights",
-    "p": "weights",
-    "log_scale": "log = true",
-    "distribution": "log = true, step = …, normal = […] or choices = […]",
-    "values": "choices",
-    "categories": "choices",
-    "options": "choices",
-    "items": "choices",
-    "condition": "when",
-    "conditions": "when",
-    "if": "when",
-    "depends_on": "when",
-    "parent": "when",
-    "sampler": "sample",
-    "sample_from": "sample",
-    "default_value": "likely",
-    "expected": "likely",
-    "default": "a point: points = [{ … }] in [search]",
-}
+_IN_PARAMETER = _by_name(
+    {
+        "low": "min lower minimum start from",
+        "high": "max upper maximum stop to",
+        "step": "q",
+        "powers_of": "base",
+        "log = true": "scale prior log_scale",
+        "normal = [mean, standard deviation]": "mu mean sigma std",
+        "lognormal = [mean, standard deviation], both of the natural logarithm": "log_normal",
+        "weights": "probabilities probability probs p",
+        "log = true, step = …, normal = […] or choices = […]": "distribution",
+        "choices": "values categories options items",
+        "when": "condition conditions if depends_on parent",
+        "sample": "sampler sample_from",
+        "likely": "default_value expected",
+        "a point: points = [{ … }] in [search]": "default",
+    }
+)
 
 _FLOATS = '{{ low = {0}, high = {1}, type = "float" }}'
 _LOG_FLOATS = '{{ low = {0}, high = {1}, log = true, type = "float" }}'
@@ -132,76 +77,46 @@ _NORMAL_STEPS = "{{ normal = [{0}, {1}], step = … }}"
 _LOGNORMAL = "{{ lognormal = [{0}, {1}] }}, both of the natural logarithm"
 
 # How Ray Tune and Optuna name distributions.
-_DISTRIBUTIONS = {
-    "uniform": _FLOATS,
-    "quniform": '{{ low = {0}, high = {1}, step = …, type = "float" }}',
-    "loguniform": _LOG_FLOATS,
-    "log_uniform": _LOG_FLOATS,
-    "qloguniform": '{{ low = {0}, high = {1}, log = true, step = …, type = "float" }}',
-    "randint": _WHOLES,
-    "int_uniform": _WHOLES,
-    "qrandint": "{{ low = {0}, high = {1}, step = … }}, both ends included",
-    "lograndint": "{{ low = {0}, high = {1}, log = true }}, both ends included",
-    "qlograndint": "{{ low = {0}, high = {1}, log = true, step = … }}, both ends included",
-    "choice": _LIST,
-    "categorical": _LIST,
-    "grid_search": _LIST + ', with method = "grid" in [search]',
-    "randn": _NORMAL,
-    "normal": _NORMAL,
-    "qrandn": _NORMAL_STEPS,
-    "q_normal": _NORMAL_STEPS,
-    "qnormal": _NORMAL_STEPS,
-    "log_normal": _LOGNORMAL,
-    "lognormal": _LOGNORMAL,
-    "sample_from": '{{ sample = "file.py:function" }}',
-    "suggest_float": _FLOATS,
-    "suggest_uniform": _FLOATS,
-    "suggest_loguniform": _LOG_FLOATS,
-    "suggest_int": _WHOLES,
-    "suggest_categorical": _LIST,
-    "suggest_discrete_uniform": '{{ low = {0}, high = {1}, step = …, type = "float" }}',
-}
+_DISTRIBUTIONS = _by_name(
+    {
+        _FLOATS: "uniform suggest_float suggest_uniform",
+        '{{ low = {0}, high = {1}, step = …, type = "float" }}': (
+            "quniform suggest_discrete_uniform"
+        ),
+        _LOG_FLOATS: "loguniform log_uniform suggest_loguniform",
+        '{{ low = {0}, high = {1}, log = true, step = …, type = "float" }}': "qloguniform",
+        _WHOLES: "randint int_uniform suggest_int",
+        "{{ low = {0}, high = {1}, step = … }}, both ends included": "qrandint",
+        "{{ low = {0}, high = {1}, log = true }}, both ends included": "lograndint",
+        "{{ low = {0}, high = {1}, log = true, step = … }}, both ends included": "qlograndint",
+        _LIST: "choice categorical suggest_categorical",
+        _LIST + ', with method = "grid" in [search]': "grid_search",
+        _NORMAL: "randn normal",
+        _NORMAL_STEPS: "qrandn q_normal qnormal",
+        _LOGNORMAL: "log_normal lognormal",
+        '{{ sample = "file.py:function" }}': "sample_from",
+    }
+)
 
-_VALUES = {
-    "minimize": "min",
-    "minimise": "min",
-    "minimum": "min",
-    "maximize": "max",
-    "maximise": "max",
-    "maximum": "max",
-    "successive_halving": "asha",
-    "successivehalvingpruner": "asha",
-    "ashascheduler": "asha",
-    "asynchyperband": "asha",
-    "asynchyperbandscheduler": "asha",
-    "hb": "hyperband",
-    "hyperbandpruner": "hyperband",
-    "hyperbandscheduler": "hyperband",
-    "median_stopping": "median",
-    "medianpruner": "median",
-    "medianstoppingrule": "median",
-    "fifo": "none",
-    "nop": "none",
-    "noppruner": "none",
-    "random_search": "random",
-    "randomsampler": "random",
-    "basicvariantgenerator": "random",
-    "grid_search": "grid",
-    "gridsampler": "grid",
-    "qmc": "sobol",
-    "qmcsampler": "sobol",
-    "tpesampler": "tpe",
-    "optunasearch": "tpe",
-    "hyperoptsearch": "tpe",
-    "tunebohb": "bohb",
-    "gp": "bayes",
-    "gpsampler": "bayes",
-    "bayesian": "bayes",
-    "bayesopt": "bayes",
-    "bayesoptsearch": "bayes",
-    "axsearch": "bayes",
-    "hebosearch": "bayes",
-}
+_VALUES = _by_name(
+    {
+        "min": "minimize minimise minimum",
+        "max": "maximize maximise maximum",
+        "asha": (
+            "successive_halving successivehalvingpruner ashascheduler asynchyperband "
+            "asynchyperbandscheduler"
+        ),
+        "hyperband": "hb hyperbandpruner hyperbandscheduler",
+        "median": "median_stopping medianpruner medianstoppingrule",
+        "none": "fifo nop noppruner",
+        "random": "random_search randomsampler basicvariantgenerator",
+        "grid": "grid_search gridsampler",
+        "sobol": "qmc qmcsampler",
+        "tpe": "tpesampler optunasearch hyperoptsearch",
+        "bohb": "tunebohb",
+        "bayes": "gp gpsampler bayesian bayesopt bayesoptsearch axsearch hebosearch",
+    }
+)
 
 
 # The tools of `tuitune.exporters.registry`, which loads more than the reader of a study file needs.
@@ -211,22 +126,9 @@ KEYS: dict[str, tuple[str, ...]] = {
     "study": ("name",),
     "objective": ("metric", "mode", "value"),
     "trial": (
-        "target",
-        "command",
-        "gpus",
-        "cpus",
-        "memory",
-        "retries",
-        "timeout",
-        "leave_within",
-        "checkpoint_every",
-        "keep_checkpoints",
-        "env",
-        "cwd",
-        "saves",
-        "metrics",
-        "pause",
-        "python",
+        *("target", "command", "gpus", "cpus", "memory", "retries", "timeout", "leave_within"),
+        *("checkpoint_every", "keep_checkpoints", "env", "cwd", "saves", "metrics"),
+        *("pause", "python"),
     ),
     "space": (),
     "search": (
@@ -246,21 +148,8 @@ KEYS: dict[str, tuple[str, ...]] = {
 # The keys that decide what kind of parameter it is.
 PARAMETER_KINDS = ("choices", "value", "sample", "normal", "lognormal", "low")
 PARAMETER_KEYS = (
-    "low",
-    "high",
-    "log",
-    "step",
-    "powers_of",
-    "type",
-    "normal",
-    "lognormal",
-    "choices",
-    "ordered",
-    "weights",
-    "value",
-    "sample",
-    "when",
-    "likely",
+    *("low", "high", "log", "step", "powers_of", "type", "normal", "lognormal", "choices"),
+    *("ordered", "weights", "value", "sample", "when", "likely"),
 )
 
 # Compiled only for a message, not at each start.

@@ -1,7 +1,5 @@
 """The interpreter that [trial] python names: a program, or the folder of an environment."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from pathlib import Path

@@ -1,23 +1,18 @@
 """The tables [search] and [pruning], whose keys depend on their method."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Literal, Protocol, TypeVar, get_args
+
+from msgspec.structs import replace
 
 from tuitune import plugins
 from tuitune.core.options import Fault, Option
-from tuitune.core.pruning.pruner import PrunerKind
+from tuitune.core.pruning.pruner import PrunerKind, PruningStyle
 from tuitune.core.pruning.registry import PRUNERS
-from tuitune.core.search.points import can_complete
-from tuitune.core.search.proposal import SearcherKind
-from tuitune.core.search.registry import SEARCHERS
+from tuitune.core.search import points, proposal, registry
 from tuitune.core.space import SearchSpace, likely_of
-from tuitune.core.spec import PruningSpec, PruningStyle, SearchSpec
-from tuitune.plugins import PluginError
-from tuitune.studyfile.hints import did_you_mean, unknown_value
-from tuitune.studyfile.nesting import joined
+from tuitune.core.spec import PruningSpec, SearchSpec
+from tuitune.studyfile import hints, nesting
 from tuitune.studyfile.problems import kind, value_words
 from tuitune.studyfile.table import Table
 
@@ -48,9 +43,9 @@ def _method_of(
     found: Any = None
     try:
         found = plugins.find(group, name)
-    except PluginError as error:
+    except plugins.PluginError as error:
         known = [*built_in, *plugins.names(group)]
-        unknown = f"is no method; {unknown_value(name, known)}{_installed(group)}"
+        unknown = f"is unknown; {hints.unknown_value(name, known)}{_installed(group)}"
         table.wrong("method", f"can't be used: {error}" if name in known else unknown)
     else:
         if isinstance(found, kind):
@@ -104,7 +99,7 @@ def _guarded(table: Table, call: Callable[[], Result]) -> Result | None:
 def read_search(table: Table, names: Collection[str], space: SearchSpace) -> SearchSpec:
     """[search]; names: all of [space], space: the parameters without problems."""
     method, row, installed = _method_of(
-        table, SEARCHERS, plugins.SEARCHERS, SearcherKind, _SEARCH.method
+        table, registry.SEARCHERS, plugins.SEARCHERS, proposal.SearcherKind, _SEARCH.method
     )
     trials = table.whole("trials", None, low=1)
     search = SearchSpec(
@@ -134,9 +129,9 @@ def read_search(table: Table, names: Collection[str], space: SearchSpace) -> Sea
     return search
 
 
-def _options_of_others(table: Table, row: SearcherKind, method: str) -> None:
+def _options_of_others(table: Table, row: proposal.SearcherKind, method: str) -> None:
     own = {option.key for option in row.options}
-    for name, other in SEARCHERS.items():
+    for name, other in registry.SEARCHERS.items():
         for option in other.options:
             if option.key not in own:
                 words = (
@@ -146,15 +141,17 @@ def _options_of_others(table: Table, row: SearcherKind, method: str) -> None:
                 table.unused(option.key, "method", words)
 
 
-def _learn_from(table: Table, row: SearcherKind, method: str) -> tuple[str, ...] | Literal["auto"]:
+def _learn_from(
+    table: Table, row: proposal.SearcherKind, method: str
+) -> tuple[str, ...] | Literal["auto"]:
     entry = table.content.get("learn_from", "auto")
     if entry == "auto":
         return "auto"
     if not isinstance(entry, list) or not all(isinstance(name, str) and name for name in entry):
         table.wrong(
             "learn_from",
-            'is no list of studies; write learn_from = ["runs/cifar-1"], the folders or names of '
-            'earlier ones, "auto", or [] for none',
+            'is not a list of studies; write learn_from = ["runs/cifar-1"], the folders or names '
+            'of earlier ones, "auto", or [] for none',
         )
         return ()
     if entry and (row.model is None or not row.informed):
@@ -192,11 +189,11 @@ def _point(
     if not isinstance(entry, dict):
         table.problems.add("search", key, entry, f"is {kind(entry)}; write {{ name = value }}")
         return {}
-    entry = joined(entry, names)
+    entry = nesting.joined(entry, names)
     # A parameter's own problem is not repeated here.
     usable = {k: v for k, v in entry.items() if k in space.by_name}
     found = [
-        f"{name}: there is no such parameter; {did_you_mean(name, names)}"
+        f"{name}: there is no such parameter; {hints.did_you_mean(name, names)}"
         for name in entry
         if name not in names
     ]
@@ -207,7 +204,7 @@ def _point(
         if (words := value_words(value)) and not any(_is_about(name, known) for known in found)
     ]
     given = {} if found else space.normalised(usable)
-    if given and space.groups and not can_complete(space, given):
+    if given and space.groups and not points.can_complete(space, given):
         found.append("no values of the other parameters were found that keep the constraints")
     for words in found:
         table.problems.add("search", key, None, words)

@@ -1,14 +1,12 @@
 """Nested tables of [space] as dotted names, in the table itself, in points and in conditions."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from tuitune.studyfile.hints import PARAMETER_KINDS, is_hinted
 from tuitune.studyfile.problems import Problems
 
-CONSTRAINTS = "constraints"  # the one key of [space] that is no parameter
+CONSTRAINTS = "constraints"  # the one key of [space] that is not a parameter
 _PLAIN = frozenset({"when", "likely", "weights"})  # keys of a parameter that hold tables or lists
 
 
@@ -24,7 +22,7 @@ def flattened(
             words = "belongs in [space] itself; write it above the first nested table"
             problems.add("space", name, entry, words)
         elif len(path) > 1 and path[-1] == "when" and _is_table(entry):
-            words = "is no parameter; write when = { … } in each parameter of the table"
+            words = "is not a parameter; write when = { … } in each parameter of the table"
             problems.add("space", name, entry, words)
         elif len(path) > 1 and any("." in part or not part for part in path):
             problems.add("space", name, entry, "has a dot in a name; write a table for each part")

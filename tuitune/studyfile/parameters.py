@@ -1,54 +1,36 @@
 """The parameters of [space], without their conditions."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any, cast
 
 from msgspec.structs import replace
 
-from tuitune.core.space import (
-    Choice,
-    Fixed,
-    Parameter,
-    Sampled,
-    from_unit,
-    is_number,
-    same,
-    spell,
-    value_problem,
-)
-from tuitune.core.space.text import normal_value
-from tuitune.studyfile.hints import (
-    PARAMETER_KEYS,
-    called,
-    is_hinted,
-    nearest,
-    unknown_in_parameter,
-)
+from tuitune.core import space
+from tuitune.core.space.parameters import normal_value
+from tuitune.studyfile import hints, ranges
 from tuitune.studyfile.problems import Problems, WrongValueError, kind, value_words
-from tuitune.studyfile.ranges import flag, normal_range, plain_range
 
 
-def _with_likely(parameter: Parameter, entry: Any) -> Parameter:
+def _with_likely(parameter: space.Parameter, entry: Any) -> space.Parameter:
     """The parameter with its likely values. Raises WrongValueError."""
-    if isinstance(parameter, Fixed | Sampled):
+    if isinstance(parameter, space.Fixed | space.Sampled):
         return parameter  # this key is a recorded problem already
-    several = isinstance(entry, list) and value_problem(parameter, entry) != ""
+    several = isinstance(entry, list) and space.value_problem(parameter, entry) != ""
     values: list[Any] = entry if several else [entry]
     if not values:
-        low = spell(from_unit(parameter, 0.0))
+        low = space.spell(space.from_unit(parameter, 0.0))
         raise WrongValueError(
             f"likely is an empty list; write likely = {low}, say, or leave it out"
         )
     for value in values:
-        if words := value_problem(parameter, value):
+        if words := space.value_problem(parameter, value):
             raise WrongValueError(
-                f"likely = {spell(value)} {words}; write one of its values, or leave likely out"
+                f"likely = {space.spell(value)} {words}; "
+                "write one of its values, or leave likely out"
             )
     normal = [normal_value(parameter, value) for value in values]
-    if isinstance(parameter, Choice):
+    if isinstance(parameter, space.Choice):
         return replace(parameter, likely=tuple(normal))
     return replace(parameter, likely=_ends(cast("list[float]", normal)))
 
@@ -77,19 +59,21 @@ _BESIDE = {  # the key that decides the kind of parameter -> other keys that it 
 }
 
 
-def read_parameters(content: Mapping[str, Any], problems: Problems) -> dict[str, Parameter]:
+def read_parameters(content: Mapping[str, Any], problems: Problems) -> dict[str, space.Parameter]:
     """The parameters without their conditions; those with problems are left out."""
-    found: dict[str, Parameter] = {}
+    found: dict[str, space.Parameter] = {}
     for name, entry in content.items():
-        unknown = [key for key in entry if key not in PARAMETER_KEYS] if _is_table(entry) else []
-        strange = [key for key in unknown if nearest(key, PARAMETER_KEYS) is None]
-        meant = any(is_hinted(key, entry[key]) for key in unknown)
+        unknown = (
+            [key for key in entry if key not in hints.PARAMETER_KEYS] if _is_table(entry) else []
+        )
+        strange = [key for key in unknown if hints.nearest(key, hints.PARAMETER_KEYS) is None]
+        meant = any(hints.is_hinted(key, entry[key]) for key in unknown)
         if strange and not meant and len(unknown) == len(entry):
             words = "has no key of a parameter; a table of fixed values is { value = { … } }"
             problems.add("space", name, entry, words)
             continue
         for key in unknown:
-            problems.add("space", name, entry, unknown_in_parameter(key, entry[key]))
+            problems.add("space", name, entry, hints.unknown_in_parameter(key, entry[key]))
         try:
             if not problems.lenient:
                 _check_reserved(name)
@@ -113,7 +97,7 @@ def _check_reserved(name: str) -> None:
         )
 
 
-def _believed(parameter: Parameter, entry: Any, problems: Problems) -> Parameter:
+def _believed(parameter: space.Parameter, entry: Any, problems: Problems) -> space.Parameter:
     """The parameter with its likely values, without them where they have a problem."""
     if not _is_table(entry) or "likely" not in entry:
         return parameter
@@ -128,20 +112,20 @@ def _is_table(entry: object) -> bool:
     return isinstance(entry, dict)
 
 
-def _parameter(name: str, entry: Any) -> Parameter:
+def _parameter(name: str, entry: Any) -> space.Parameter:
     if not name or not name.isprintable() or set(name) & set(" {}=[],\"'"):
         raise WrongValueError("can't be a parameter's name; use letters, digits, _, - and .")
     if isinstance(entry, list):
         return _choice(name, {"choices": entry})
     if isinstance(entry, dict):
         return _long_form(name, entry)
-    as_here = called(entry) if isinstance(entry, str) else ""
+    as_here = hints.called(entry) if isinstance(entry, str) else ""
     if as_here:
         raise WrongValueError(f"is text, so every trial would get it as it is; write {as_here}")
     return _fixed(name, entry)
 
 
-def _long_form(name: str, entry: Mapping[str, Any]) -> Parameter:
+def _long_form(name: str, entry: Mapping[str, Any]) -> space.Parameter:
     kinds = [key for key in _BESIDE if key in entry]
     if kinds == [] and "high" in entry:
         raise WrongValueError("has no low end; write low = … with high")
@@ -151,7 +135,7 @@ def _long_form(name: str, entry: Mapping[str, Any]) -> Parameter:
         )
     first = kinds[0]
     for key in entry:
-        if key in PARAMETER_KEYS and key != first and key not in _BESIDE[first]:
+        if key in hints.PARAMETER_KEYS and key != first and key not in _BESIDE[first]:
             raise WrongValueError(f"{key} has no effect with {first}; leave one of them out")
     match first:
         case "choices":
@@ -161,12 +145,12 @@ def _long_form(name: str, entry: Mapping[str, Any]) -> Parameter:
         case "sample":
             return _sampled(name, entry["sample"])
         case "normal" | "lognormal":
-            return normal_range(name, entry, first)
+            return ranges.normal_range(name, entry, first)
         case _:
-            return plain_range(name, entry)
+            return ranges.plain_range(name, entry)
 
 
-def _choice(name: str, entry: Mapping[str, Any]) -> Choice:
+def _choice(name: str, entry: Mapping[str, Any]) -> space.Choice:
     values = entry["choices"]
     if not isinstance(values, list):
         raise WrongValueError(f"choices is {kind(values)}, not a list; write choices = [1, 2, 3]")
@@ -174,17 +158,17 @@ def _choice(name: str, entry: Mapping[str, Any]) -> Choice:
         raise WrongValueError("is an empty list; give it the values to choose from")
     for place, value in enumerate(values):
         if words := value_words(value):
-            raise WrongValueError(f"{spell(value)} {words}")
-        if any(same(value, earlier) for earlier in values[:place]):
-            raise WrongValueError(f"has {spell(value)} twice; leave one of them out")
-    numbers = all(map(is_number, values))
-    ordered = flag(entry, "ordered", default=numbers)
+            raise WrongValueError(f"{space.spell(value)} {words}")
+        if any(space.same(value, earlier) for earlier in values[:place]):
+            raise WrongValueError(f"has {space.spell(value)} twice; leave one of them out")
+    numbers = all(map(space.is_number, values))
+    ordered = ranges.flag(entry, "ordered", default=numbers)
     weights = _weights(entry, len(values)) if "weights" in entry else []
     if numbers and "ordered" not in entry:
         order = sorted(range(len(values)), key=values.__getitem__)
         values = [values[place] for place in order]
         weights = [weights[place] for place in order] if weights else []
-    return Choice(name, tuple(values), ordered=ordered, weights=tuple(weights))
+    return space.Choice(name, tuple(values), ordered=ordered, weights=tuple(weights))
 
 
 def _weights(entry: Mapping[str, Any], count: int) -> list[float]:
@@ -193,25 +177,25 @@ def _weights(entry: Mapping[str, Any], count: int) -> list[float]:
     if "likely" in entry:
         raise WrongValueError("likely has no effect with weights; leave one of them out")
     if not isinstance(weights, list) or len(weights) != count:
-        raise WrongValueError(f"weights is no list of {count} numbers, one a value; {example}")
+        raise WrongValueError(f"weights is not a list of {count} numbers, one a value; {example}")
     for weight in weights:
-        if not is_number(weight) or not 0 < weight < math.inf:
+        if not space.is_number(weight) or not 0 < weight < math.inf:
             raise WrongValueError(
-                f"the weight {spell(weight)} is no number above 0; write one, or leave that value "
-                "out of choices"
+                f"the weight {space.spell(weight)} is not a number above 0; "
+                "write one, or leave that value out of choices"
             )
     return [float(weight) for weight in weights]
 
 
-def _fixed(name: str, value: Any) -> Fixed:
+def _fixed(name: str, value: Any) -> space.Fixed:
     if words := value_words(value):
         raise WrongValueError(words)
-    return Fixed(name, value)
+    return space.Fixed(name, value)
 
 
-def _sampled(name: str, target: Any) -> Sampled:
+def _sampled(name: str, target: Any) -> space.Sampled:
     if not isinstance(target, str):
         raise WrongValueError(
             f'sample is {kind(target)}, not text; write sample = "file.py:function"'
         )
-    return Sampled(name, target)
+    return space.Sampled(name, target)

@@ -1,7 +1,5 @@
 """Problems of a study file, with their place and how to solve them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import msgspec

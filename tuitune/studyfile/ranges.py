@@ -1,29 +1,21 @@
 """Ranges of [space]: of numbers with a low and a high end, and of normal distributions."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any
 
 from msgspec.structs import replace
 
-from tuitune.core.space import (
-    FloatRange,
-    IntRange,
-    PowerRange,
-    is_number,
-    levels,
-    normal_units,
-    spell,
-)
+from tuitune.core import space
 from tuitune.studyfile.hints import distribution
 from tuitune.studyfile.problems import WrongValueError, kind
 
 _MOST_VALUES = 2**53  # more can't be told apart as floats
 
 
-def plain_range(name: str, entry: Mapping[str, Any]) -> FloatRange | IntRange | PowerRange:
+def plain_range(
+    name: str, entry: Mapping[str, Any]
+) -> space.FloatRange | space.IntRange | space.PowerRange:
     """A range with the ends low and high. Raises WrongValueError."""
     low, high = _end(entry, "low"), _end(entry, "high")
     if low > high:
@@ -51,11 +43,11 @@ def _end(entry: Mapping[str, Any], key: str) -> int | float:
     if key not in entry:
         raise WrongValueError(f"has no {key} end; write {key} = …")
     value = entry[key]
-    if not is_number(value):
+    if not space.is_number(value):
         raise WrongValueError(f"{key} is {kind(value)}, not a number; write {key} = 1, say")
     if math.isnan(value):
         raise WrongValueError(
-            f"{key} is nan, which is no number; write {_instead(entry, key)}, say"
+            f"{key} is nan, which is not a number; write {_instead(entry, key)}, say"
         )
     if math.isinf(value):
         last = "largest" if value > 0 else "smallest"
@@ -104,7 +96,7 @@ def _is_whole(entry: Mapping[str, Any], low: float, high: float) -> bool:
     if given not in ("int", "float"):
         as_here = distribution(given, [str(low), str(high)]) if isinstance(given, str) else ""
         raise WrongValueError(
-            f"{spell(given)} is no type; "
+            f"{space.spell(given)} is not a type; "
             + (f"write {as_here}" if as_here else 'write type = "int" or "float", or leave it out')
         )
     if given == "int" and not (float(low).is_integer() and float(high).is_integer()):
@@ -112,29 +104,31 @@ def _is_whole(entry: Mapping[str, Any], low: float, high: float) -> bool:
     return bool(given == "int")
 
 
-def _wholes(name: str, entry: Mapping[str, Any], low: float, high: float, *, log: bool) -> IntRange:
+def _wholes(
+    name: str, entry: Mapping[str, Any], low: float, high: float, *, log: bool
+) -> space.IntRange:
     step = entry.get("step", 1)
     if isinstance(step, float) and not step.is_integer():
         raise WrongValueError(
             f"steps of {step} need ends that aren't whole; write low = {float(low)}, "
             f"high = {float(high)}"
         )
-    return IntRange(name, int(low), int(high), log, int(_step(step, low, high)))
+    return space.IntRange(name, int(low), int(high), log, int(_step(step, low, high)))
 
 
 def _floats(
     name: str, entry: Mapping[str, Any], low: float, high: float, *, log: bool
-) -> FloatRange:
+) -> space.FloatRange:
     if "step" not in entry:
-        return FloatRange(name, low, high, log)
-    found = FloatRange(name, low, high, log, float(_step(entry["step"], low, high)))
-    if not math.isfinite(high - low) or (levels(found) or 0) > _MOST_VALUES:
+        return space.FloatRange(name, low, high, log)
+    step = float(_step(entry["step"], low, high))
+    if not (high - low) / step < _MOST_VALUES:  # infinite, perhaps
         raise WrongValueError("has too many steps to count; write a larger step or leave it out")
-    return found
+    return space.FloatRange(name, low, high, log, step)
 
 
 def _step(step: Any, low: float, high: float) -> int | float:
-    if not is_number(step):
+    if not space.is_number(step):
         raise WrongValueError(f"step is {kind(step)}, not a number; write step = 1, say")
     if not math.isfinite(step) or step <= 0:
         raise WrongValueError(f"step = {step} is not a positive number; write a step above 0")
@@ -145,11 +139,11 @@ def _step(step: Any, low: float, high: float) -> int | float:
     return step
 
 
-def _powers(name: str, entry: Mapping[str, Any], low: float, high: float) -> PowerRange:
+def _powers(name: str, entry: Mapping[str, Any], low: float, high: float) -> space.PowerRange:
     base = entry["powers_of"]
     if isinstance(base, bool) or not isinstance(base, int) or base < 2:
         raise WrongValueError(
-            f"powers_of = {spell(base)} is no base; write a whole number of 2 or more"
+            f"powers_of = {space.spell(base)} is not a base; write a whole number of 2 or more"
         )
     if low <= 0:
         raise WrongValueError(f"powers are above 0; write low = 1 or a smaller power of {base}")
@@ -157,10 +151,10 @@ def _powers(name: str, entry: Mapping[str, Any], low: float, high: float) -> Pow
         exponent = round(math.log(end) / math.log(base))
         power = int(base**exponent) if exponent >= 0 else 1 / base**-exponent
         if power != end:
-            raise WrongValueError(f"{key} = {end} is no power of {base}; write {key} = {power}")
+            raise WrongValueError(f"{key} = {end} is not a power of {base}; write {key} = {power}")
     if _is_whole(entry, low, high):
-        return PowerRange(name, int(low), int(high), base)
-    return PowerRange(name, float(low), float(high), base)
+        return space.PowerRange(name, int(low), int(high), base)
+    return space.PowerRange(name, float(low), float(high), base)
 
 
 # --- normal distributions -----------------------------------------------------------------------
@@ -169,7 +163,9 @@ _REACH = 4.0  # standard deviations to either side, where the ends are not given
 _LEAST_SHARE = 1e-6  # of a distribution that lies between given ends
 
 
-def normal_range(name: str, entry: Mapping[str, Any], key: str) -> FloatRange | IntRange:
+def normal_range(
+    name: str, entry: Mapping[str, Any], key: str
+) -> space.FloatRange | space.IntRange:
     """A range whose values follow a normal distribution, or their logarithms do.
 
     key: "normal" or "lognormal". Raises WrongValueError.
@@ -178,8 +174,10 @@ def normal_range(name: str, entry: Mapping[str, Any], key: str) -> FloatRange | 
     mean, deviation = _moments(entry[key], key)
     whole = entry.get("type") == "int"
     step = entry.get("step", 1 if whole else None)
-    if step is not None and (not is_number(step) or not 0 < step < math.inf):
-        raise WrongValueError(f"step = {spell(step)} is not a positive number; write step = 1, say")
+    if step is not None and (not space.is_number(step) or not 0 < step < math.inf):
+        raise WrongValueError(
+            f"step = {space.spell(step)} is not a positive number; write step = 1, say"
+        )
     low, high = (
         _end(entry, end) if end in entry else _reached(mean, sign * deviation, step, log=log)
         for end, sign in (("low", -_REACH), ("high", _REACH))
@@ -191,7 +189,7 @@ def normal_range(name: str, entry: Mapping[str, Any], key: str) -> FloatRange | 
         )
     ends = {"type": "float", **entry, "low": low, "high": high, "log": log}
     found = plain_range(name, ends)
-    if not isinstance(found, FloatRange | IntRange):
+    if not isinstance(found, space.FloatRange | space.IntRange):
         raise WrongValueError(f"{key} does not go together with powers_of; leave one of them out")
     found = replace(found, normal=(mean, deviation))
     if _share(found) < _LEAST_SHARE:
@@ -206,7 +204,7 @@ def normal_range(name: str, entry: Mapping[str, Any], key: str) -> FloatRange | 
 def _moments(given: Any, key: str) -> tuple[float, float]:
     of = ", both of the natural logarithm" if key == "lognormal" else ""
     example = f"write {key} = [mean, standard deviation]{of}"
-    if not isinstance(given, list) or len(given) != 2 or not all(map(is_number, given)):
+    if not isinstance(given, list) or len(given) != 2 or not all(map(space.is_number, given)):
         raise WrongValueError(f"{key} is not two numbers; {example}")
     mean, deviation = float(given[0]), float(given[1])
     if not (math.isfinite(mean) and 0 < deviation < math.inf):
@@ -225,13 +223,15 @@ def _reached(mean: float, distance: float, step: float | None, *, log: bool) -> 
     if step is None:
         digits = 3 - math.floor(math.log10(abs(distance)))
         return float(f"{value:.6g}") if log else round(value, max(0, digits))
+    if not math.isfinite(value / step):
+        raise WrongValueError("has too many steps to count; write a larger step or leave it out")
     steps = math.ceil(value / step) if distance < 0 else math.floor(value / step)
     return steps * step if isinstance(step, int) else float(f"{steps * step:.12g}")
 
 
-def _share(parameter: FloatRange | IntRange) -> float:
+def _share(parameter: space.FloatRange | space.IntRange) -> float:
     """The share of its normal distribution that lies in the range."""
-    units = normal_units(parameter)
+    units = space.normal_units(parameter)
     assert units is not None
     mean, deviation = units
     ends = (mean / deviation, (1.0 - mean) / deviation)

@@ -1,15 +1,12 @@
 """The tables of a study file, read into a `StudySpec`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tuitune.core.spec import Limits, Objective, StudySpec
+from tuitune.studyfile import hints, methods
 from tuitune.studyfile.devices import check_parking, read_devices, read_log, read_notify
-from tuitune.studyfile.hints import KEYS, meant, nearest, unknown_table
-from tuitune.studyfile.methods import read_pruning, read_search
 from tuitune.studyfile.problems import Problems, kind
 from tuitune.studyfile.space import read_space
 from tuitune.studyfile.table import Table
@@ -31,7 +28,7 @@ def read_study(
     for name, words in _NEEDED.items():
         if name not in document:
             problems.missing(name, "", words)
-    tables = {name: _content(document, name, problems) for name in KEYS}
+    tables = {name: _content(document, name, problems) for name in hints.KEYS}
     content = tables.pop("space")
     read = {name: Table(name, table, problems) for name, table in tables.items()}
     folder = folder_of(read["trial"], path) if check_target else None
@@ -40,10 +37,14 @@ def read_study(
         problems.add("space", "", None, "has no parameter; write lr = { low = …, high = … }, say")
     if check_target:
         check_interpreter(read["trial"], path)
-    for name in KEYS.keys() - {"space", "search", "pruning"}:  # those have keys of their methods
+    for name in hints.KEYS.keys() - {
+        "space",
+        "search",
+        "pruning",
+    }:  # those have keys of their methods
         read[name].check_keys(_tools(tables["log"]) if name == "log" else ())
     objective = _objective(read["objective"], missing="objective" not in document)
-    pruning = read_pruning(read["pruning"])
+    pruning = methods.read_pruning(read["pruning"])
     trial = read_trial(read["trial"], parameters, space, folder, missing="trial" not in document)
     if trial.command is not None:
         check_metrics(problems, trial.metrics, objective.metric, pruning.resource)
@@ -57,7 +58,7 @@ def read_study(
         objective=objective,
         trial=trial,
         space=space,
-        search=read_search(read["search"], parameters, space),
+        search=methods.read_search(read["search"], parameters, space),
         pruning=pruning,
         limits=Limits(
             time=read["limits"].duration("time", None),
@@ -80,12 +81,14 @@ def _tools(log: Mapping[str, Any]) -> list[str]:
 def _unknown(document: Mapping[str, Any], problems: Problems) -> None:
     """Record unknown tables, and what these and all unknown keys most likely mean."""
     for name, value in document.items():
-        if name not in KEYS:
-            problems.add("", name, None if isinstance(value, dict) else value, unknown_table(name))
-            problems.meant.add(meant("", name) or (nearest(name, KEYS) or "", ""))
+        if name not in hints.KEYS:
+            problems.add(
+                "", name, None if isinstance(value, dict) else value, hints.unknown_table(name)
+            )
+            problems.meant.add(hints.meant("", name) or (hints.nearest(name, hints.KEYS) or "", ""))
             continue
         keys = value if isinstance(value, dict) and name != "space" else ()
-        guesses = (meant(name, key) for key in keys if key not in KEYS[name])
+        guesses = (hints.meant(name, key) for key in keys if key not in hints.KEYS[name])
         problems.meant.update(guess for guess in guesses if guess is not None)
 
 

@@ -1,7 +1,5 @@
 """One table of a study file: its keys, durations and sizes."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Collection, Mapping
@@ -14,7 +12,7 @@ from tuitune.studyfile.problems import Problems, as_text, kind
 
 _SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([dhms])\s*")
-_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kKMGT]?)(i?)B\s*")
+_SIZE = r"\s*(\d+(?:\.\d+)?)\s*([kKMGT]?)(i?)B\s*"
 MOST_BYTES = 2**63  # larger sizes are read as this
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
@@ -35,7 +33,7 @@ def seconds(text: str) -> float | None:
 
 def size(text: str) -> int | None:
     """The bytes of a size such as "512MB" (10^6 bytes) or "8GiB" (2^30); None where it is none."""
-    found = _SIZE.fullmatch(text)
+    found = re.fullmatch(_SIZE, text)
     if found is None:
         return None
     unit = 1024.0 if found[3] else 1000.0
@@ -123,12 +121,7 @@ class Table:
             return float(value)
         return default
 
-    def one_of(
-        self,
-        key: str,
-        default: Default,
-        words: tuple[Word, ...],
-    ) -> Word | Default:
+    def one_of(self, key: str, default: Default, words: tuple[Word, ...]) -> Word | Default:
         """One of the words."""
         value = self.content.get(key)
         if value is None:
@@ -137,7 +130,7 @@ class Table:
             there = " or ".join(f'"{word}"' for word in words)
             self.wrong(key, f"is {kind(value)}; write {there}")
         elif value not in words:
-            self.wrong(key, f"is no {key}; {unknown_value(value, words)}")
+            self.wrong(key, f"is unknown; {unknown_value(value, words)}")
         else:
             return next(word for word in words if word == value)
         return default
@@ -150,7 +143,7 @@ class Table:
         found = seconds(value) if isinstance(value, str) else None
         if found is None:
             example = f'"{value:g}s"' if is_number(value) else '"90s", "10m" or "1h30m"'
-            self.wrong(key, f"is no duration; write {key} = {example}")
+            self.wrong(key, f"is not a duration; write {key} = {example}")
         elif found == 0 and not zero:
             self.wrong(key, "leaves no time at all; leave the key out for no limit")
         else:
@@ -167,7 +160,7 @@ class Table:
         found = size(value) if isinstance(value, str) else None
         if found is None or (found == 0 and not zero):
             example = f'"{value:g}GB"' if is_number(value) else '"8GB", "512MB" or "8GiB"'
-            self.wrong(key, f"is no size; write {key} = {example}")
+            self.wrong(key, f"is not a size; write {key} = {example}")
             return default
         if found > _MOST_BYTES:
             self.wrong(key, f'is too large; write {key} = "8GB", say')

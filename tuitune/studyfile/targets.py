@@ -1,7 +1,5 @@
 """Checks of targets by the syntax tree of their file, without an import."""
 
-from __future__ import annotations
-
 import ast
 import sys
 from pathlib import Path
@@ -22,7 +20,7 @@ def _check_form(target: str) -> None:
         example = f"{dotted.replace('.', '/')}.py:{last}" if dotted else f"train.py:{target}"
         raise WrongValueError(f'names no file; write "file.py:function", as in "{example}"')
     if not module or not function.isidentifier():
-        raise WrongValueError('is no "file.py:function" or "package.module:function"; write one')
+        raise WrongValueError('is not "file.py:function" or "package.module:function"; write one')
     if module.endswith((".py", PICKLE)):
         return
     if "/" in module:

@@ -1,7 +1,5 @@
 """The table [trial]."""
 
-from __future__ import annotations
-
 import fnmatch
 import json
 import os
@@ -21,12 +19,7 @@ LONGEST_CONFIGURATION = 100_000  # bytes, which leaves room for the rest of the 
 
 
 def read_trial(
-    table: Table,
-    names: Collection[str],
-    space: SearchSpace,
-    folder: Path | None,
-    *,
-    missing: bool,
+    table: Table, names: Collection[str], space: SearchSpace, folder: Path | None, *, missing: bool
 ) -> TrialSpec:
     """[trial]; names: all of [space]; folder: where a target is looked for, None: nowhere."""
     target, command = table.text("target", None), table.content.get("command")
@@ -182,7 +175,7 @@ def _saves(table: Table) -> str | None:
     plain = os.path.normpath(saves.removeprefix("{trial.folder}/"))
     first = plain.split(os.sep, 1)[0]
     if plain.startswith((os.sep, "..")) or plain == "." or "\0" in plain or "{" in plain:
-        words = 'is no path below the trial\'s folder; write "last.ckpt" or "out/*.pt", say'
+        words = 'is not a path below the trial\'s folder; write "last.ckpt" or "out/*.pt", say'
     elif first == CHECKPOINTS:
         words = (
             f"is in tuitune's own folder {CHECKPOINTS}; let the program write to another one, such "
@@ -203,7 +196,7 @@ def _patterns(table: Table) -> dict[str, str]:
         try:
             groups = re.compile(pattern).groups
         except re.error as wrong:
-            words = f"is no pattern: {wrong}; correct it"
+            words = f"is not a pattern: {wrong}; correct it"
         else:
             if groups != 1:
                 words = f"has {groups} groups; put ( ) around the number alone, (?: ) elsewhere"

@@ -8,28 +8,8 @@ from threading import RLock
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from tuitune.trial import wire
-from tuitune.trial.link import (
-    CAUGHT,
-    CaughtStop,
-    Link,
-    SecondReporterError,
-    SoleReporter,
-    TrialStopped,
-)
+from tuitune.trial import link, wire
 from tuitune.trial.steps import NEVER, Postponed, Steps
-from tuitune.trial.wire import (
-    PARK,
-    PAUSED,
-    WAITS,
-    WAITS_AND_SAVES,
-    Order,
-    Stop,
-    Verdict,
-    encode,
-    report_line,
-    whole,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -50,19 +30,19 @@ class Trial:
     after a while, as every trial that was asked to stop.
     """
 
-    def __init__(self, order: Order, channel: Channel) -> None:
+    def __init__(self, order: wire.Order, channel: Channel) -> None:
         self._order = order
-        self._link = Link(channel)
+        self._link = link.Link(channel)
         self._lock = RLock()
         self._metric = order.metric
         self._resource = order.resource
         self._steps = Steps(order)
-        self._reporter = SoleReporter()
+        self._reporter = link.SoleReporter()
         self._saved_at = monotonic()
         self._saved = False
         self._look_at = 0.0
         self._ended: str | None = None
-        self._caught = CaughtStop()
+        self._caught = link.CaughtStop()
         self._postponed = Postponed(self._steps)
         self._has_resumed = False  # the code has asked for its checkpoint
 
@@ -104,7 +84,7 @@ class Trial:
 
     @property
     def resume_path(self) -> Path | None:
-        """The folder of the newest whole checkpoint, None if the trial starts anew."""
+        """The folder of the newest whole checkpoint, None if the trial starts over."""
         self._has_resumed = True
         return None if self._order.resume_path is None else _path(self._order.resume_path)
 
@@ -144,14 +124,14 @@ class Trial:
                 raise TypeError(f"report takes metrics by name, as report(loss=0.3), not a {kind}")
             values = {**metrics, **values}
         if not self._reporter.is_ours and not self._reporter.take():
-            raise SecondReporterError
+            raise link.SecondReporterError
         lock = self._lock
         lock.acquire()  # `with` takes twice as long
         try:
             if self._ended is not None:
                 self._stop_again(self._ended)
             self._take(self._count(values), values, save)
-        except TrialStopped:
+        except link.TrialStopped:
             self._caught.raised()
             raise
         finally:
@@ -160,9 +140,9 @@ class Trial:
     def _stop_again(self, reason: str) -> NoReturn:
         """Raise TrialStopped again; if the main thread has caught it and goes on, say so once."""
         if self._caught.is_news():
-            self._link.warn("caught", CAUGHT)
-            self._link.send(encode(wire.Done("", stopped=reason != "complete", ignored=True)))
-        raise TrialStopped(reason)
+            self._link.warn("caught", link.CAUGHT)
+            self._link.send(wire.encode(wire.Done("", stopped=reason != "complete", ignored=True)))
+        raise link.TrialStopped(reason)
 
     @contextmanager
     def checkpoint(self, step: int) -> Iterator[Path]:
@@ -173,31 +153,31 @@ class Trial:
         # A script that never saves doesn't pay for this import.
         from tuitune.trial.checkpoints import CHECKPOINTS, clear_remains, written  # noqa: PLC0415
 
-        number = whole(step)
+        number = wire.whole(step)
         if number is None or not 0 <= number <= wire.MOST_STEP:
             kind = type(step).__name__
             raise ValueError(f"checkpoint({kind}): a step is a whole number from 0 to 2**53")
         if not self._reporter.take():
-            raise SecondReporterError
+            raise link.SecondReporterError
         folder = self.folder / CHECKPOINTS
         if not self._saved:
             self._saved = True
-            clear_remains(folder)
+            clear_remains(folder, self.attempt)
         self._link.mention(wire.Saving(number))
         try:
-            with written(folder, number) as place:
+            with written(folder, number, self.attempt) as place:
                 yield place
         except BaseException as error:
             self._link.mention(wire.Saving(number, wire.one_line(error)))
             raise
         self._saved_at = monotonic()
-        self._link.send(encode(wire.Checkpoint(number)))
+        self._link.send(wire.encode(wire.Checkpoint(number)))
 
     def returned(self, value: object) -> None:
         """Take what a target returned as its last report. Never raises TrialStopped."""
-        with suppress(TrialStopped), self._lock:
+        with suppress(link.TrialStopped), self._lock:
             if self._ended not in (None, "complete"):
-                return  # the target has caught TrialStopped: its return value is no result
+                return  # the target has caught TrialStopped: its return value is not a result
             if value is not None:
                 self._take_returned(value)
             self._finish()
@@ -245,7 +225,7 @@ class Trial:
             step = now + 1
         else:
             given = values.pop(resource, None)
-            number = given if type(given) is int else whole(given)
+            number = given if type(given) is int else wire.whole(given)
             if number is None or not 0 < number <= wire.MOST_STEP:
                 self._link.warn("step", steps.problem(given, number))
                 return None
@@ -253,7 +233,7 @@ class Trial:
         if step > now:
             if now >= steps.end and steps.is_beyond(step, objective=self._metric in values):
                 self._ended = "complete"
-                raise TrialStopped("complete")
+                raise link.TrialStopped("complete")
             if steps.names:
                 self._warn_of_lack()
                 steps.names = []
@@ -298,8 +278,8 @@ class Trial:
         objective = self._metric in values
         wait = objective and step >= steps.judged_from and not flags and self._waits(step, values)
         if wait:
-            flags = WAITS_AND_SAVES if self._postponed.can_save else WAITS
-        line, refused = report_line(step, values, flags)
+            flags = wire.WAITS_AND_SAVES if self._postponed.can_save else wire.WAITS
+        line, refused = wire.report_line(step, values, flags)
         if refused:
             for name, bad in refused.items():
                 self._link.warn(*wire.why_refused(name, bad))
@@ -307,7 +287,7 @@ class Trial:
                 objective = False
                 if wait:
                     wait = False
-                    line = report_line(step, values)[0]
+                    line = wire.report_line(step, values)[0]
         self._link.send(line)
         if step == steps.now:
             if objective:
@@ -321,21 +301,23 @@ class Trial:
             return False  # the engine would send no verdict
         return self._steps.waits(step, values[self._metric])
 
-    def _answer(self, step: int) -> Verdict | Stop:
+    def _answer(self, step: int) -> wire.Verdict | wire.Stop:
         """Wait for the verdict on the report of `step`, or a stop."""
         self._steps.waited(step)
         while isinstance(answer := self._link.wait(), wire.Release):
             pass  # it was released before it had frozen
-        if isinstance(answer, Verdict) and answer.action == "complete":
+        if isinstance(answer, wire.Verdict) and answer.action == "complete":
             self._steps.complete(step)
         return answer
 
-    def _obey(self, answer: Verdict | Stop, save: Callable[[Path], object] | None) -> None:
+    def _obey(
+        self, answer: wire.Verdict | wire.Stop, save: Callable[[Path], object] | None
+    ) -> None:
         if save is None and self._postponed.waits(answer):
             return
-        reason = answer.reason if isinstance(answer, Stop) else ""
-        stands = reason == PARK or (reason == PAUSED and save is None)
-        stop = not stands and (isinstance(answer, Stop) or answer.action == "stop")
+        reason = answer.reason if isinstance(answer, wire.Stop) else ""
+        stands = reason == wire.PARK or (reason == wire.PAUSED and save is None)
+        stop = not stands and (isinstance(answer, wire.Stop) or answer.action == "stop")
         if stop:
             self._ended = reason or "pruned"
         if save is not None:
@@ -347,16 +329,16 @@ class Trial:
             self._stand_still(reason, save)
         if stop:
             # Here, since a command's script may end by it with status 0.
-            self._link.send(encode(wire.Done("", stopped=True)))
-            raise TrialStopped(self._ended or "pruned")
+            self._link.send(wire.encode(wire.Done("", stopped=True)))
+            raise link.TrialStopped(self._ended or "pruned")
 
     def _stand_still(self, reason: str, save: Callable[[Path], object] | None) -> None:
         """Wait until it is released or stopped, without a call of CUDA: such calls may hang."""
         self._postponed.take_back()
-        self._link.send(encode(wire.Frozen()))
+        self._link.send(wire.encode(wire.Frozen()))
         while not isinstance(message := self._link.wait(), wire.Release):
-            again = isinstance(message, Stop) and message.reason == reason
-            go = isinstance(message, Verdict) and message.action == "go"
+            again = isinstance(message, wire.Stop) and message.reason == reason
+            go = isinstance(message, wire.Verdict) and message.action == "go"
             if not again and not go:  # another stop, or the verdict on its last report
                 self._obey(message, save)
                 return

@@ -60,6 +60,11 @@ class SocketChannel:
                 return message
         return None  # others came too late: a verdict after a stop, a release after a save
 
+    @property
+    def holds_more(self) -> bool:
+        """Whether a message has come with an earlier one: the socket is not readable for it."""
+        return b"\n" in self._buffer
+
     def wait(self) -> wire.Instruction | wire.Refused:
         """The engine's next message. Raises ConnectionResetError if the engine is gone."""
         while b"\n" not in self._buffer:

@@ -13,15 +13,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CHECKPOINTS = "checkpoints"  # the folder of them, in the trial's
+_ASIDE = ".tmp-"  # begins the names of folders that are being written
 _KEPT = 2
 _LEAST_FREE = 1 << 16  # bytes
 
 
 @contextmanager
-def written(folder: Path, step: int) -> Iterator[Path]:
-    """A temporary folder to write into; then renamed to `folder`/00000027, or removed on error."""
+def written(folder: Path, step: int, attempt: int) -> Iterator[Path]:
+    """A temporary folder to write into; then renamed to `folder`/00000027, or removed on error.
+
+    Its name has the attempt and not the process: nodes that share a folder have the same ids.
+    """
     first = not folder.exists()
-    aside = folder / f".tmp-{os.getpid()}-{step}"
+    aside = folder / f"{_ASIDE}{attempt}-{step}"
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
     try:
@@ -49,12 +53,20 @@ def _is_full(folder: Path) -> bool:
     return disk.f_bavail * disk.f_frsize < _LEAST_FREE
 
 
-def clear_remains(folder: Path) -> None:
-    """Remove temporary folders of attempts that were killed while they saved."""
+def clear_remains(folder: Path, attempt: int) -> None:
+    """Remove temporary folders of attempts before this one that were killed while they saved."""
     if folder.is_dir():
         for entry in folder.iterdir():
-            if entry.name.startswith("."):
+            if _is_older(entry.name, attempt):
                 shutil.rmtree(entry, ignore_errors=True)
+
+
+def _is_older(name: str, attempt: int) -> bool:
+    """Whether it is a temporary folder of an earlier attempt, or of no attempt."""
+    if not name.startswith("."):
+        return False
+    number = name.removeprefix(_ASIDE).partition("-")[0]
+    return not (name.startswith(_ASIDE) and number.isdecimal() and int(number) >= attempt)
 
 
 def _publish(aside: Path, place: Path) -> None:

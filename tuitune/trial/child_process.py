@@ -11,11 +11,9 @@ import weakref
 from typing import TYPE_CHECKING, NoReturn
 
 from tuitune.ipc import process_tree
-from tuitune.trial import seeds, wire
+from tuitune.trial import current, link, seeds, wire
 from tuitune.trial.api import Trial
 from tuitune.trial.channel import SocketChannel
-from tuitune.trial.current import activate
-from tuitune.trial.link import TrialStopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +36,7 @@ def enter(order: wire.Order, parent: int) -> tuple[Trial, SocketChannel]:
     if problem is not None:
         channel.send(wire.encode(wire.Warn(problem)))
     trial = Trial(order, channel)
-    activate(trial)
+    current.activate(trial)
     return trial, channel
 
 
@@ -57,7 +55,7 @@ def call(trial: Trial, channel: SocketChannel, function: Callable[[Trial], objec
     leader = os.getpid()
     try:
         trial.returned(function(trial))
-    except TrialStopped as end:
+    except link.TrialStopped as end:
         stopped = end.reason != "complete"
     except SystemExit as end:
         code, error = _status(end)

@@ -11,20 +11,8 @@ from collections import deque
 from pathlib import Path
 
 from tuitune.ipc import process_tree
-from tuitune.trial import wire
+from tuitune.trial import checkpoints, saved_files, wire
 from tuitune.trial.channel import SocketChannel
-from tuitune.trial.checkpoints import CHECKPOINTS, clear_remains, written
-from tuitune.trial.saved_files import (
-    SavedFile,
-    age,
-    by_age,
-    copy,
-    is_being_written,
-    is_torn,
-    look,
-    newest,
-    restore,
-)
 
 SETTLED = 2.0  # s without a change, after which a file counts as whole
 _LOOK = 0.1  # s between two looks
@@ -45,16 +33,19 @@ class Saves:
     def __init__(self, order: wire.Order, channel: SocketChannel) -> None:
         self._folder = order.folder
         self._pattern = order.saves or ""
+        self._attempt = order.attempt
         self._every = order.checkpoint_every
         self._checkpoint = order.resume_path
         self._channel = channel
-        self._kept: SavedFile | None = None  # the newest one that is among the checkpoints
-        self._seen: SavedFile | None = None  # the newest one at the last look
+        # the newest one that is among the checkpoints
+        self._kept: saved_files.SavedFile | None = None
+        self._seen: saved_files.SavedFile | None = None  # the newest one at the last look
         self._seen_at = 0.0
         self._look_at = 0.0
         self._next_at = 0.0  # when the next copy may begin
         self._changing_since = 0.0  # 0: what is there is kept
-        self._trusted: SavedFile | None = None  # whole when the command was suspended to be ended
+        # whole when the command was suspended to be ended
+        self._trusted: saved_files.SavedFile | None = None
         self._copying: _Copy | None = None
         self._steps: deque[tuple[float, int]] = deque([(0.0, order.resume_step or 0)], _STEPS)
 
@@ -63,11 +54,11 @@ class Saves:
 
         Newer files of an earlier attempt are removed, since they may be torn.
         """
-        clear_remains(Path(self._folder, CHECKPOINTS))
+        checkpoints.clear_remains(Path(self._folder, checkpoints.CHECKPOINTS), self._attempt)
         with contextlib.suppress(FileNotFoundError):
             reports_itself(self._folder).unlink()
-        restore(self._folder, self._pattern, self._checkpoint)
-        self._kept = self._seen = newest(self._folder, self._pattern)
+        saved_files.restore(self._folder, self._pattern, self._checkpoint)
+        self._kept = self._seen = saved_files.newest(self._folder, self._pattern)
 
     @property
     def is_any(self) -> bool:
@@ -96,7 +87,7 @@ class Saves:
         saved = self._whole(found, now)
         if saved is not None:
             self._send(wire.Saving(self._step_of(saved)))
-            self._copying = _Copy(self._folder, saved, self._step_of(saved))
+            self._copying = _Copy(self._folder, saved, self._step_of(saved), self._attempt)
 
     def suspend(self, leader: int, *, hurry: bool) -> bool:
         """Suspend the command, of this session, if what it has saved is whole; else it runs on.
@@ -121,25 +112,30 @@ class Saves:
         now = time.monotonic()
         for saved in self._look(now):
             is_cut_off = by_signal and saved == self._seen and not self._is_settled(saved, now)
-            if (is_cut_off and saved != self._trusted) or is_torn(self._folder, saved):
+            if (is_cut_off and saved != self._trusted) or saved_files.is_torn(self._folder, saved):
                 continue
             step = self._step_of(saved)
             self._send(wire.Saving(step))
-            self._tell(saved, step, _kept(self._folder, saved, step, link=True))
+            problem = _kept(self._folder, saved, step, self._attempt, link=True)
+            self._tell(saved, step, problem)
             return
 
-    def _look(self, now: float) -> list[SavedFile]:
+    def _look(self, now: float) -> list[saved_files.SavedFile]:
         """The matches that are newer than what is among the checkpoints, newest first."""
         if reports_itself(self._folder).exists():
             return []
-        found = by_age(self._folder, self._pattern)
+        found = saved_files.by_age(self._folder, self._pattern)
         first = found[0] if found else None
         if first != self._seen:
             self._seen, self._seen_at = first, now
         kept = self._kept
         if kept is not None:
-            place, kept_age = kept.place, age(kept)
-            found = [s for s in found if s != kept and (s.place == place or age(s) > kept_age)]
+            place, kept_age = kept.place, saved_files.age(kept)
+            found = [
+                s
+                for s in found
+                if s != kept and (s.place == place or saved_files.age(s) > kept_age)
+            ]
         self._changing_since = (self._changing_since or now) if found else 0.0
         return found
 
@@ -156,21 +152,25 @@ class Saves:
         self._trusted = whole
         return True
 
-    def _whole(self, found: list[SavedFile], now: float) -> SavedFile | None:
+    def _whole(
+        self, found: list[saved_files.SavedFile], now: float
+    ) -> saved_files.SavedFile | None:
         """The newest that is whole."""
         return next((saved for saved in found if self._is_whole(saved, now)), None)
 
-    def _is_settled(self, saved: SavedFile, now: float) -> bool:
+    def _is_settled(self, saved: saved_files.SavedFile, now: float) -> bool:
         return saved == self._seen and now - self._seen_at >= SETTLED
 
-    def _is_whole(self, saved: SavedFile, now: float) -> bool:
+    def _is_whole(self, saved: saved_files.SavedFile, now: float) -> bool:
         path = os.path.realpath(f"{self._folder}/{saved.place}")
         is_newest = saved == self._seen
         if is_newest and Path(path).is_dir() and not self._is_settled(saved, now):
             return False
-        return not is_being_written(path) and not is_torn(self._folder, saved)
+        return not saved_files.is_being_written(path) and not saved_files.is_torn(
+            self._folder, saved
+        )
 
-    def _step_of(self, saved: SavedFile) -> int:
+    def _step_of(self, saved: saved_files.SavedFile) -> int:
         """The step of the newest report at the time that the file was written."""
         steps = self._steps
         gap = steps[-1][0] - steps[-2][0] if len(steps) > 1 else 0.0
@@ -187,7 +187,7 @@ class Saves:
         self._next_at = time.monotonic() + min(self._every, _SHARE * copying.seconds)
         self._tell(copying.saved, copying.step, copying.problem)
 
-    def _tell(self, saved: SavedFile, step: int, problem: str | None) -> None:
+    def _tell(self, saved: saved_files.SavedFile, step: int, problem: str | None) -> None:
         """Send that a checkpoint is whole, or why not; empty: the file has changed meanwhile."""
         if problem is None:
             self._kept = saved
@@ -209,26 +209,29 @@ def reports_itself(folder: str) -> Path:
 class _Copy(threading.Thread):
     """A checkpoint being copied, while the command runs on."""
 
-    def __init__(self, folder: str, saved: SavedFile, step: int) -> None:
+    def __init__(self, folder: str, saved: saved_files.SavedFile, step: int, attempt: int) -> None:
         super().__init__(daemon=True)
         self._folder = folder
         self.saved = saved
         self.step = step
+        self._attempt = attempt
         self.seconds = 0.0
         self.problem: str | None = None
         self.start()
 
     def run(self) -> None:
         began = time.monotonic()
-        self.problem = _kept(self._folder, self.saved, self.step, link=False)
+        self.problem = _kept(self._folder, self.saved, self.step, self._attempt, link=False)
         self.seconds = time.monotonic() - began
 
 
-def _kept(folder: str, saved: SavedFile, step: int, *, link: bool) -> str | None:
+def _kept(
+    folder: str, saved: saved_files.SavedFile, step: int, attempt: int, *, link: bool
+) -> str | None:
     """Write the checkpoint. Returns None, or what went wrong: empty if the file has changed."""
     try:
-        with written(Path(folder, CHECKPOINTS), step) as aside:
-            copy(f"{folder}/{saved.place}", f"{aside}/{saved.place}", link=link)
+        with checkpoints.written(Path(folder, checkpoints.CHECKPOINTS), step, attempt) as aside:
+            saved_files.copy(f"{folder}/{saved.place}", f"{aside}/{saved.place}", link=link)
             _check_same(folder, saved)
     except _ChangedError:
         return ""
@@ -241,6 +244,6 @@ class _ChangedError(Exception):
     """The file was written again while it was copied."""
 
 
-def _check_same(folder: str, saved: SavedFile) -> None:
-    if look(folder, saved.place) != saved:
+def _check_same(folder: str, saved: saved_files.SavedFile) -> None:
+    if saved_files.look(folder, saved.place) != saved:
         raise _ChangedError

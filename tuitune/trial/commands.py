@@ -11,10 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tuitune.ipc import process_tree
-from tuitune.trial import child_process, wire
-from tuitune.trial.command_trial import CommandTrial, Leaving
-from tuitune.trial.link import SECOND_REPORTER, SecondReporterError, TrialStopped
-from tuitune.trial.output_parser import LineCutter, Metrics
+from tuitune.trial import child_process, command_trial, link, output_parser, wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,6 +91,10 @@ class _CommandChannel:
         self.fileno = channel.fileno
         self.send = channel.send
 
+    @property
+    def holds_more(self) -> bool:
+        return self._channel.holds_more
+
     def poll(self) -> wire.Stop | wire.Refused | None:
         message = self._channel.poll()
         return self.freeze() if self._must_freeze(message) else message
@@ -142,10 +143,10 @@ class _Supervisor:
         self._channel = _CommandChannel(channel, process, saves=saves is not None)
         self._saves = saves
         self._metric = order.metric
-        self._trial = CommandTrial(order, self._channel)
+        self._trial = command_trial.CommandTrial(order, self._channel)
         self._process = process
-        self._lines = LineCutter()
-        self._metrics = Metrics(order.metrics, order.metric, order.resource)
+        self._lines = output_parser.LineCutter()
+        self._metrics = output_parser.Metrics(order.metrics, order.metric, order.resource)
         self._is_first = order.attempt == 0  # no earlier attempt can have reported
         self._reporting = False
         self._ignores_output = False  # what it prints no longer counts, but it may end by itself
@@ -171,6 +172,8 @@ class _Supervisor:
                         poll.unregister(descriptor)
                 elif not self._read(pipe):
                     poll.unregister(pipe)  # it has closed its output, but still runs
+            while self._channel.holds_more and not self.stopping:
+                self._read_engine()
             self._tend_saves()
         process_tree.end_descendants()  # they may hold the pipe's other end open
         self._drain(pipe)
@@ -197,7 +200,7 @@ class _Supervisor:
         if leaving is not None:
             self._leave(self._saves, leaving)
 
-    def _leave(self, saves: Saves, leaving: Leaving) -> None:
+    def _leave(self, saves: Saves, leaving: command_trial.Leaving) -> None:
         """End the command once it has saved what it was asked to, or after one more step."""
         is_beyond = self._trial.step > leaving.step
         if saves.has_saved_since(leaving.step) or (is_beyond and saves.is_any):
@@ -249,19 +252,19 @@ class _Supervisor:
         self._reporting = True
         try:
             send()
-        except TrialStopped as stop:
+        except link.TrialStopped as stop:
             self._end(stop)
         except ValueError as error:  # a step or a report that is too large
             self.problem = wire.one_line(error)
             self._stop()
-        except SecondReporterError:
+        except link.SecondReporterError:
             self._yield()
         except OSError:
             self._stop()
         finally:
             self._reporting = False
 
-    def _end(self, stop: TrialStopped) -> None:
+    def _end(self, stop: link.TrialStopped) -> None:
         if stop.reason != "complete":
             self._cut_short()
         elif self._trial.is_complete:
@@ -274,7 +277,7 @@ class _Supervisor:
     def _yield(self) -> None:
         """The command itself reports, through tuitune.current(): its output no longer counts."""
         self._ignores_output = True
-        self._report(lambda: self._trial.warn("second", f"printed reports: {SECOND_REPORTER}"))
+        self._report(lambda: self._trial.warn("second", f"printed reports: {link.SECOND_REPORTER}"))
 
     def _read_engine(self) -> None:
         try:
@@ -286,7 +289,6 @@ class _Supervisor:
             self._yield()
         elif message is not None and message.save and self._saves is not None:
             self._trial.leave(message.reason)
-            self._read_engine()  # a harsher order may have come with it
         elif message is not None:
             self._cut_short()
 
@@ -305,7 +307,7 @@ class _Supervisor:
         """Pass SIGTERM on, and wait for the command to obey."""
         self._cut_short()
         if self._reporting:
-            raise TrialStopped(f"signal {number}")  # no verdict may ever come
+            raise link.TrialStopped(f"signal {number}")  # no verdict may ever come
 
 
 def _log(chunk: bytes) -> None:

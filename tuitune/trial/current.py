@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuitune.trial import link, wire
 from tuitune.trial.api import Trial
-from tuitune.trial.link import TrialStopped
-from tuitune.trial.wire import Order, decode_order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,8 +44,6 @@ def debug(
     unless it is given; with a trial's config.json it is the study's. Inside a study both arguments
     are ignored, and outside they give way to the file that the variable TUITUNE_CONFIG names.
     """
-    from tuitune.trial.by_hand import maximum, read_configuration  # noqa: PLC0415 - seldom needed
-
     if isinstance(config, str | os.PathLike):
         path = os.fspath(config)
         return current(config=read_configuration(path), max_resource=max_resource or maximum(path))
@@ -79,7 +78,7 @@ def _end_threads_silently() -> None:
     before = threading.excepthook
 
     def hook(raised: threading.ExceptHookArgs) -> None:
-        if not issubclass(raised.exc_type, TrialStopped):
+        if not issubclass(raised.exc_type, link.TrialStopped):
             before(raised)
 
     threading.excepthook = hook
@@ -89,7 +88,7 @@ class _StandIn(Trial):
     """The trial of a script that runs outside a study."""
 
     def __init__(self, channel: Channel) -> None:
-        order = Order(trial=0, attempt=1, config={}, seed=0, folder=".", metric="")
+        order = wire.Order(trial=0, attempt=1, config={}, seed=0, folder=".", metric="")
         super().__init__(order, channel)
         self._config: Mapping[str, Any] = {}
         self._max: int | None = None
@@ -127,21 +126,15 @@ class _HandConfig(dict[str, Any]):
 
 def _from_environment() -> Trial:
     # Only the process that asks for its trial pays for sockets.
-    from tuitune.trial.channel import (  # noqa: PLC0415
-        PrintedChannel,
-        SilentChannel,
-        SocketChannel,
-    )
+    from tuitune.trial.channel import PrintedChannel, SilentChannel, SocketChannel  # noqa: PLC0415
 
     text = os.environ.get("TUITUNE_TRIAL")
     if text is None:
         trial = _StandIn(PrintedChannel())
         if (path := os.environ.get("TUITUNE_CONFIG")) is not None:
-            from tuitune.trial.by_hand import maximum, read_configuration  # noqa: PLC0415
-
             trial.assume(read_configuration(path), maximum(path))
         return trial
-    order = decode_order(text)
+    order = wire.decode_order(text)
     if order.saves is not None:
         from tuitune.trial.command_saves import reports_itself  # noqa: PLC0415
 
@@ -150,3 +143,30 @@ def _from_environment() -> Trial:
     if rank in (None, "", "0"):
         return Trial(order, SocketChannel(order))
     return Trial(order._replace(checkpoint_every=float("inf")), SilentChannel())
+
+
+def read_configuration(path: str) -> dict[str, Any]:
+    """The configuration in a JSON file. Exits with a message if there is none."""
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SystemExit(f"{path}: the configuration can't be read: {error.strerror}") from error
+    except ValueError as error:
+        raise SystemExit(f"{path}: the configuration is not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise SystemExit(
+            f"{path}: a configuration is an object, {{...}}, not {type(found).__name__}"
+        )
+    return found
+
+
+def maximum(path: str) -> int:
+    """The `max` of the study whose trial has this config.json; 1 for any other file."""
+    try:
+        import tomllib  # noqa: PLC0415 - Python 3.10 has none
+
+        study = Path(path).absolute().parents[2] / "study.toml"  # above trials/0007/config.json
+        found = tomllib.loads(study.read_text(encoding="utf-8"))["pruning"]["max"]
+    except (ImportError, OSError, ValueError, LookupError, TypeError):
+        return 1
+    return found if isinstance(found, int) and found > 0 else 1

@@ -8,13 +8,12 @@ from contextlib import suppress
 from threading import RLock, get_ident, main_thread
 from typing import TYPE_CHECKING
 
-from tuitune.trial.wire import LONGEST_LINE, Refused, Warn, encode, sendable
+from tuitune.trial import wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tuitune.trial.channel import Channel
-    from tuitune.trial.wire import Instruction, Saving, Stop
 
 _LONGEST_WARNING = 1000
 SECOND_REPORTER = (
@@ -83,7 +82,7 @@ class Link:
 
     def send(self, line: bytes) -> None:
         """Send a message, its line end included. Raises ValueError for more than 4 MB."""
-        if len(line) > LONGEST_LINE:
+        if len(line) > wire.LONGEST_LINE:
             raise ValueError(f"a report of {len(line):,} bytes: no more than 4 MB can be sent")
         lock = self._sending
         lock.acquire()  # `with` takes twice as long, at every report
@@ -94,34 +93,34 @@ class Link:
         finally:
             lock.release()
 
-    def mention(self, message: Saving) -> None:
+    def mention(self, message: wire.Saving) -> None:
         """Send, or do nothing if the engine is gone: a save must not fail by that."""
         with suppress(TrialStopped):
-            self.send(encode(message))
+            self.send(wire.encode(message))
 
     def warn(self, kind: str, text: str) -> None:
         """Send a warning, once for each kind: a loop would repeat it at every step."""
         if kind not in self._warned:
             self._warned.add(kind)
-            self.send(encode(Warn(sendable(text, _LONGEST_WARNING))))
+            self.send(wire.encode(wire.Warn(wire.sendable(text, _LONGEST_WARNING))))
 
-    def wait(self) -> Instruction:
+    def wait(self) -> wire.Instruction:
         """The next message, however long it takes."""
         try:
             message = self._channel.wait()
         except OSError:
             raise TrialStopped("the engine is gone") from None
-        if isinstance(message, Refused):
+        if isinstance(message, wire.Refused):
             raise SecondReporterError
         return message
 
-    def look(self) -> Stop | None:
+    def look(self) -> wire.Stop | None:
         """The stop that has arrived, without waiting."""
         try:
             message = self._channel.poll()
         except OSError:
             raise TrialStopped("the engine is gone") from None
-        if isinstance(message, Refused):
+        if isinstance(message, wire.Refused):
             raise SecondReporterError
         return message
 
@@ -173,7 +172,9 @@ class SoleReporter:
             self._have_forked()
 
         os.register_at_fork(
-            before=self._before_fork, after_in_parent=self._after_fork, after_in_child=forked
+            before=self._before_fork,
+            after_in_parent=lambda: self._lock.release(),  # noqa: PLW0108 - a fork has another lock
+            after_in_child=forked,
         )
 
     def _before_fork(self) -> None:
@@ -182,9 +183,6 @@ class SoleReporter:
             self._pipe, end = os.pipe()
             os.write(end, b"1")  # only one process can read it
             os.close(end)
-
-    def _after_fork(self) -> None:
-        self._lock.release()
 
     def _have_forked(self) -> None:
         self._lock = RLock()  # the thread that held it is not here

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 LONGEST_LINE = 1 << 16  # bytes that are looked at; a progress bar or a binary may print far more
-ESCAPES = re.compile(
+ESCAPES = (  # compiled at its first use
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # colours, cursor
     r"|\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # titles, links
     r"|[ -/]*[0-~])"
@@ -39,7 +39,7 @@ class LineCutter:
         """The line that has not ended yet, if there is one."""
         held, self._held = self._held, b""
         if held:
-            text = ESCAPES.sub("", held.decode("utf-8", "replace"))
+            text = re.sub(ESCAPES, "", held.decode("utf-8", "replace"))
             yield text.rstrip("\r").rpartition("\r")[2]  # what a terminal would be showing
 
     def _hold(self, piece: bytes) -> None:
@@ -66,7 +66,7 @@ class Metrics:
         self.problem: str | None = None  # what is wrong with the last line, as a message
 
     def feed(self, line: str) -> dict[str, Any] | None:
-        """The values that a line reports; None if it is no report."""
+        """The values that a line reports; None if it is not a report."""
         self.problem = None
         if line.lstrip().startswith(_MARK):
             return self._printed(line.strip()[len(_MARK) - 1 :])

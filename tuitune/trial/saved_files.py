@@ -51,7 +51,7 @@ def age(saved: SavedFile) -> tuple[float, list[tuple[int, str]]]:
 
 
 def look(folder: str, place: str) -> SavedFile | None:
-    """None where there is no file, or one that can't be read."""
+    """The file at this place; None if there is none, or it can't be read."""
     path = os.path.join(folder, place)  # noqa: PTH118 - looked at several times a second
     try:
         stamp = tuple(sorted(_stamps(path)))
@@ -106,7 +106,7 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 
 def _stamps(path: str) -> Iterator[tuple[str, int, int, int]]:
-    """Of the file, or of each file in the folder. Raises OSError."""
+    """What changes when the file, or a file in the folder, is written. Raises OSError."""
     if not os.path.isdir(path):  # noqa: PTH112
         status = os.stat(path)  # noqa: PTH116
         if os.path.isfile(path):  # noqa: PTH113

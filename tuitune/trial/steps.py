@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuitune.trial.wire import Stop, number_of, whole
+from tuitune.trial.wire import Order, Stop, Verdict, number_of, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tuitune.trial.wire import Order, Verdict
 
 NEVER = 1 << 62
 

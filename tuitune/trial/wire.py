@@ -1,19 +1,16 @@
 """The messages between a trial and its engine, and reports written as lines in microseconds.
 
-Named tuples, since a training script pays for this import: dataclasses would double it.
+Named tuples, since a training script pays for this import: dataclasses would double it. Their
+annotations are not deferred, as each that is would be compiled on its own.
 """
 
-from __future__ import annotations
-
 import json
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from tuitune.ipc.frames import Codec
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 LONGEST_LINE = 1 << 22  # bytes; the engine reads no message that is longer
 MOST_STEP = 1 << 53  # the largest whole number that JSON, SQLite and a float all hold exactly
@@ -55,6 +52,9 @@ class Order(NamedTuple):
     node: str = ""  # that the attempt runs on; empty: the engine's own machine
     gpus: Sequence[str] = ()  # UUIDs
     share: float = 0.0  # of each GPU; 0: packed
+    known: int | None = None  # the step of the newest checkpoint that the journal knows of
+    values: Mapping[str, Any] = {}  # by parameter: what `command` and `env` are still to be filled
+    parameters: Sequence[str] = ()  # in with; empty once that is done
 
     def waits(self) -> bool:
         """Whether any report may have to wait for a verdict."""
@@ -233,7 +233,7 @@ def _any_values(values: dict[str, Any], refused: dict[Any, object]) -> tuple[lis
 
 @lru_cache(maxsize=1024)  # a trial reports the same few names again and again
 def _quoted(name: object) -> str | None:
-    """A metric's name in JSON; None if it is no text, or text that no reader takes."""
+    """A metric's name in JSON; None if it is not text, or text that no reader takes."""
     if not isinstance(name, str):
         return None
     try:
@@ -262,9 +262,7 @@ def whole(value: Any) -> int | None:
     if type(value) is int:
         return value
     number = number_of(value)
-    if number is None or not number.is_integer():
-        return None
-    return int(number)
+    return None if number is None or not number.is_integer() else int(number)
 
 
 def why_refused(name: object, value: object) -> tuple[str, str]:

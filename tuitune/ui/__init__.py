@@ -27,11 +27,7 @@ if TYPE_CHECKING:
 
 
 def load(
-    *,
-    readonly: bool = False,
-    ascii_only: bool = False,
-    no_color: bool = False,
-    theme: str = "",
+    *, readonly: bool = False, ascii_only: bool = False, no_color: bool = False, theme: str = ""
 ) -> Options:
     """Imports all modules of the app and returns its options; may run while an engine starts.
 
@@ -75,8 +71,10 @@ def open_app(
     def screen_of(study: OpenedStudy) -> StudyScreen:
         source = Source(study.folder, study.file, time.time(), options.devices_tick)
         shown.append(study)
-        restart = None if options.readonly else study.restart
-        return StudyScreen(source, configuration, options, restart)
+        restart, train = study.restart, study.train
+        if options.readonly:
+            restart = train = None
+        return StudyScreen(source, configuration, options, restart, train)
 
     def listed(folder: Path | None = None) -> Screen[None]:
         from tuitune.ui.screens.studies import StudiesScreen
@@ -104,7 +102,7 @@ def open_app(
 
 
 def _leave(app: App[None], number: int, _: object) -> None:
-    """Leave as by a key, so that the terminal is as it was; a shell's status for the signal."""
+    """Leave as by a key, which restores the terminal, with a shell's status for the signal."""
     from asyncio import get_running_loop
 
     try:

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import events
 from textual.app import App
 
-from tuitune.ui.render.paint import dress
-from tuitune.ui.render.terminal import LateAnswer, Title
-from tuitune.ui.render.themes import THEMES
+from tuitune.ui.render import paint, terminal, themes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,11 +37,11 @@ class TuituneApp(App[None]):
     ) -> None:
         """studies: makes the list of studies with the cursor on one, by its folder."""
         super().__init__(ansi_color=True)  # colours are sent by number, not as RGB
-        dress(self, THEMES[options.theme])
+        paint.dress(self, themes.THEMES[options.theme])
         self._first = first
         self._studies = studies
-        self.terminal_title = Title(self._write, os.environ)
-        self._late_answer = LateAnswer() if options.answer_is_late else None
+        self.terminal_title = terminal.Title(self._write, os.environ)
+        self._late_answer = terminal.LateAnswer() if options.answer_is_late else None
 
     def get_default_screen(self) -> Screen[None]:
         """Replaces Textual's empty default screen."""
@@ -55,7 +53,7 @@ class TuituneApp(App[None]):
         super().action_suspend_process()
 
     def _write(self, sequence: str) -> None:
-        """To the terminal, between frames; after the last one directly."""
+        """Writes to the terminal between two frames; directly after the last one."""
         if self._driver is not None and self.is_running:
             self._driver.write(sequence)
         elif sys.__stderr__ is not None and sys.__stderr__.isatty():
@@ -95,3 +93,17 @@ def show_title(app: App[Any], text: str) -> None:
     """Sets the title of the terminal, if it is one of this app."""
     if isinstance(app, TuituneApp):
         app.terminal_title.show(text)
+
+
+def passed_on(screen: Screen[Any], event: events.Key) -> bool:
+    """Passes a key to the screen that has come to the top since; whether there is one.
+
+    Keys that come together wait at the screen that is on top when they come. The first may open
+    another one, or close this, and the rest is meant for what is seen then.
+    """
+    if screen.app.screen is screen:
+        return False
+    event.stop()
+    event.prevent_default()
+    screen.app.post_message(events.Key(event.key, event.character))
+    return True

@@ -11,9 +11,8 @@ from platformdirs import user_config_path
 from tuitune.ui.actions.registry import actions_of
 from tuitune.ui.panes.registry import PANES
 from tuitune.ui.render.themes import THEMES
+from tuitune.ui.state import options, records
 from tuitune.ui.state.keymap import Keymap, clashes
-from tuitune.ui.state.options import ConfigurationError
-from tuitune.ui.state.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 _NO_ACTION: Final = "there is no such action; `:keys` in the app lists them"
 
 
-class Configuration(Record, frozen=True):
+class Configuration(records.Record, frozen=True):
     """The panes, the actions and the keys of an app."""
 
     panes: tuple[Pane, ...]
@@ -58,12 +57,12 @@ def load_configuration() -> Configuration:
     except FileNotFoundError:
         return configured()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{file}: can't be read: {error}") from error
+        raise options.ConfigurationError(f"{file}: can't be read: {error}") from error
     try:
         return read_configuration(text)
-    except ConfigurationError as error:
+    except options.ConfigurationError as error:
         lines = (f"{file}: {line}" for line in str(error).splitlines())
-        raise ConfigurationError("\n".join(lines)) from None
+        raise options.ConfigurationError("\n".join(lines)) from None
 
 
 def read_configuration(text: str) -> Configuration:
@@ -72,7 +71,7 @@ def read_configuration(text: str) -> Configuration:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         words = f'{error}; write [keys], then "trial.pause" = ["p"], for example'
-        raise ConfigurationError(words) from error
+        raise options.ConfigurationError(words) from error
     problems = [
         f"[{name}]: there is no such table; write [keys]"
         for name in document
@@ -88,7 +87,7 @@ def read_configuration(text: str) -> Configuration:
         f"[keys] {words}; give one of them another key" for words in clashes(actions, keys)
     ]
     if problems:
-        raise ConfigurationError("\n".join(problems))
+        raise options.ConfigurationError("\n".join(problems))
     return configured(panes, keys, theme)
 
 

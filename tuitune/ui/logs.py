@@ -1,18 +1,14 @@
 """Access to log files of any size: only the bytes around the lines shown are read."""
 
-from __future__ import annotations
-
 import os
 import re
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 from tuitune.messages.text import plain
 from tuitune.store.folder import trial_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 _NAME = "output.log"
 _BLOCK = 1 << 14  # bytes read at a time

@@ -9,30 +9,29 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuitune.control import ControlError, request, socket_path
-from tuitune.control.requests import IMPORTING, Set
-from tuitune.store import owner
-from tuitune.store.errors import StoreError
-from tuitune.store.exported import exported
+from tuitune.control import ControlError, request, requests, socket_path
+from tuitune.messages.text import trial_name
+from tuitune.store import errors, owner
+from tuitune.store.exported import Form, exported
+from tuitune.store.folder import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from textual.screen import Screen
 
-    from tuitune.control.requests import Request
-    from tuitune.store.exported import Form
     from tuitune.ui.actions.action import AppActions
-    from tuitune.ui.state.options import Restart
+    from tuitune.ui.state.options import Restart, TrainOn
     from tuitune.ui.state.source import Source
 
 NO_START = "no engine can be started from here"
 _PATIENCE = 10.0  # s for an engine's answer
 _IMPORT = 600.0  # s for the import of training code
+_LOG_PERIOD = 1.0  # s
 _AGAIN = 0.2  # s between two questions meanwhile
 
 
-def asked(folder: Path, message: Request) -> dict[str, Any]:
+def asked(folder: Path, message: requests.Request) -> dict[str, Any]:
     """The answer of a study's engine; one with the key "error" where there is none."""
     try:
         return request(socket_path(folder, "control"), message, _PATIENCE, by="app")
@@ -40,12 +39,12 @@ def asked(folder: Path, message: Request) -> dict[str, Any]:
         return {"error": owner.out_of_reach(folder) or str(error)}
 
 
-def asked_once_open(folder: Path, message: Request) -> dict[str, Any]:
+def asked_once_open(folder: Path, message: requests.Request) -> dict[str, Any]:
     """The answer of an engine that may still import its training code."""
     until = time.monotonic() + _IMPORT
     while True:
         answer = asked(folder, message)
-        waits = answer.get("error") == IMPORTING and time.monotonic() < until
+        waits = answer.get("error") == requests.IMPORTING and time.monotonic() < until
         if not waits or owner.running(folder) is None:
             return answer
         time.sleep(_AGAIN)
@@ -60,18 +59,21 @@ class Services:
         app: AppActions,
         source: Source,
         restart: Restart | None,
+        train: TrainOn | None,
     ) -> None:
         self._screen = screen
         self._app = app
         self._source = source
         self._restart = restart
+        self._train = train
+        self._log_due = 0.0  # by time.monotonic
         self._asking = ThreadPoolExecutor(max_workers=1)  # requests keep their order
 
     def fetch_curves(self) -> None:
         """Reads all curves so far, after the first paint."""
         self._screen.run_worker(self._read_curves, thread=True, exit_on_error=False)
 
-    def send(self, message: Request, then: Callable[[dict[str, Any]], None]) -> None:
+    def send(self, message: requests.Request, then: Callable[[dict[str, Any]], None]) -> None:
         """Calls `then` with the answer on the screen's thread; an error is shown instead.
 
         A finished study gets an engine first.
@@ -85,6 +87,14 @@ class Services:
             ask = self._start_and_ask
         self._asking.submit(ask, message, then)
 
+    def follow_log(self, trial: int | None) -> None:
+        """Lets the engine fetch what a trial prints on another node, once a second at most."""
+        row, now = self._app.snapshot.row(trial), time.monotonic()
+        if row is None or row.pid is None or not row.node or now < self._log_due:
+            return
+        self._log_due = now + _LOG_PERIOD
+        self._asking.submit(asked, self._app.snapshot.folder, requests.FollowLog(row.number))
+
     def close(self) -> None:
         """Drops unsent requests."""
         self._asking.shutdown(wait=False, cancel_futures=True)
@@ -96,6 +106,21 @@ class Services:
             return
         self._app.say("starting an engine …")
         self._screen.run_worker(self._start, thread=True, exit_on_error=False)
+
+    def train(self, trial: int, to: int) -> None:
+        """Trains a trial on as a study of its own, from another thread, and shows the result."""
+        train = self._train
+        if train is None:
+            self._app.say(NO_START, "warning")
+            return
+
+        def work() -> None:
+            done = train(trial, to)
+            role = "error" if done.failed else "info"
+            self._screen.app.call_from_thread(self._app.say, done.words, role)
+
+        self._app.say(f"starting a study that trains {trial_name(trial)} on …")
+        self._screen.run_worker(work, thread=True, exit_on_error=False)
 
     def keep_copy(self, text: str, what: str) -> None:
         """Also writes the copy to a file: a terminal without OSC 52 silently drops it."""
@@ -118,7 +143,7 @@ class Services:
 
     def _write(self, kind: str, path: str) -> None:
         snapshot = self._app.snapshot
-        file = Path(path).expanduser() if path else Path(f"{snapshot.name}.{kind}")
+        file = expanded(path) if path else Path(f"{snapshot.name}.{kind}")
         try:
             if kind == "svg":
                 shot = self._screen.app.export_screenshot(title=f"tuitune {snapshot.name}")
@@ -136,19 +161,21 @@ class Services:
     def _read_curves(self) -> None:
         try:
             curves = self._source.read_curves()
-        except StoreError as error:
+        except errors.StoreError as error:
             self._screen.app.call_from_thread(self._app.say, str(error), "error")
             return
         self._screen.app.call_from_thread(self._source.load_curves, curves)
         self._screen.app.call_from_thread(self._app.move)
 
-    def _ask(self, message: Request, then: Callable[[dict[str, Any]], None]) -> None:
+    def _ask(self, message: requests.Request, then: Callable[[dict[str, Any]], None]) -> None:
         self._pass_on(asked(self._app.snapshot.folder, message), then)
 
-    def _start_and_ask(self, message: Request, then: Callable[[dict[str, Any]], None]) -> None:
+    def _start_and_ask(
+        self, message: requests.Request, then: Callable[[dict[str, Any]], None]
+    ) -> None:
         """Settings are given to the new engine as it starts; all else is asked once it listens."""
         assert self._restart is not None
-        overrides = message.overrides if isinstance(message, Set) else ()
+        overrides = message.overrides if isinstance(message, requests.Set) else ()
         problem = self._restart(overrides, hold=not overrides)
         if problem:
             self._pass_on({"error": problem}, then)

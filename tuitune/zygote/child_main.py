@@ -13,22 +13,19 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tuitune.ipc.entry import read_memory
-from tuitune.trial import child_process, seeds
-from tuitune.trial.wire import decode_order, one_line
-from tuitune.zygote import targets
-from tuitune.zygote.protocol import Sample
+from tuitune.trial import child_process, seeds, wire
+from tuitune.zygote import protocol, targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tuitune.trial.api import Trial
-    from tuitune.trial.wire import Order
 
     Target = Callable[[Trial], object]
 
 _DEEPEST = 32  # levels of lists and tables within each other
 _LONGEST = 100_000  # characters
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = "[\ud800-\udfff]"
 _REMEDY = "which can't be stored; return a number, text, a boolean, or a list of these"
 
 
@@ -44,10 +41,10 @@ def main() -> None:
     faulthandler.enable()
     targets.open_path(folder)
     if kind == "sample":
-        run_samplers(Sample(**json.loads(text)), folder, parent, result[0])
+        run_samplers(protocol.Sample(**json.loads(text)), folder, parent, result[0])
         child_process.leave(0, int(tidy))
 
-    order = decode_order(text)
+    order = wire.decode_order(text)
 
     def function(trial: Trial) -> object:
         seeds.seed(seeds.AT_IMPORT)
@@ -58,7 +55,7 @@ def main() -> None:
     run_trial(order, function if target else None, parent, int(tidy))
 
 
-def run_trial(order: Order, function: Target | None, parent: int, tidy: int) -> NoReturn:
+def run_trial(order: wire.Order, function: Target | None, parent: int, tidy: int) -> NoReturn:
     """Be the trial, in a process that has just been made for it.
 
     `tidy`: the pipe that gets its process id if it has left no process behind.
@@ -83,7 +80,7 @@ def run_trial(order: Order, function: Target | None, parent: int, tidy: int) -> 
 # --- samplers ----------------------------------------------------------------------------------
 
 
-def run_samplers(sample: Sample, folder: str, parent: int, result: int) -> None:
+def run_samplers(sample: protocol.Sample, folder: str, parent: int, result: int) -> None:
     """Write the values, or the error, as JSON into the open file `result`; never raises.
 
     In a process of its own: a sampler that hangs or dies takes nothing with it, and one that
@@ -97,7 +94,7 @@ def run_samplers(sample: Sample, folder: str, parent: int, result: int) -> None:
     os.write(result, text.encode())
 
 
-def _values(sample: Sample, folder: str) -> dict[str, Any]:
+def _values(sample: protocol.Sample, folder: str) -> dict[str, Any]:
     config = dict(sample.config)
     values: dict[str, Any] = {}
     seeds.seed(seeds.AT_IMPORT)
@@ -131,7 +128,7 @@ class _SamplerError(Exception):
 
 
 def _message(error: BaseException) -> str:
-    return str(error) if isinstance(error, _SamplerError) else one_line(error)
+    return str(error) if isinstance(error, _SamplerError) else wire.one_line(error)
 
 
 def _plain(value: Any) -> Any:
@@ -162,7 +159,7 @@ def _problem(value: Any, depth: int) -> str:
     if isinstance(value, list):
         return next((found for one in value if (found := _problem(one, depth + 1))), "")
     if isinstance(value, str):
-        return "text with half of a surrogate pair in it" if _SURROGATE.search(value) else ""
+        return "text with half of a surrogate pair in it" if re.search(_SURROGATE, value) else ""
     if isinstance(value, int):  # a boolean is one
         return "" if abs(value) < 1 << 63 else "a whole number of more than 64 bits"
     if isinstance(value, float):

@@ -11,15 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tuitune.ipc import entry, process_tree
-from tuitune.trial import child_process
-from tuitune.trial.wire import encode_order
+from tuitune.trial import child_process, wire
 from tuitune.zygote import child_main
 
 if TYPE_CHECKING:
     import socket
 
-    from tuitune.trial.wire import Order
-    from tuitune.zygote.child_main import Target
     from tuitune.zygote.protocol import Sample, Setup
 
 
@@ -51,7 +48,12 @@ class ChildTable:
     """Starts trials and samplers, each the leader of a session, and reaps whatever ends."""
 
     def __init__(
-        self, setup: Setup, function: Target | None, control: socket.socket, *, fresh: bool
+        self,
+        setup: Setup,
+        function: child_main.Target | None,
+        control: socket.socket,
+        *,
+        fresh: bool,
     ) -> None:
         self._setup = setup
         self._function = function
@@ -70,10 +72,10 @@ class ChildTable:
         """Close these in every child."""
         self._hidden += [hidden.fileno() for hidden in sockets]
 
-    def launch(self, order: Order) -> int:
+    def launch(self, order: wire.Order) -> int:
         """Start a trial; its pid. Raises OSError if no process can be started."""
         if self._fresh:
-            pid = self._spawn("trial", encode_order(order), None)
+            pid = self._spawn("trial", wire.encode_order(order), None)
         else:
             pid = os.fork()
             if pid == 0:

@@ -23,8 +23,8 @@ _UNTOUCHED = (3, 34)  # CUDA_ERROR_NOT_INITIALIZED, CUDA_ERROR_STUB_LIBRARY
 _TASKS = "/proc/self/task"
 # Arrow drops its threads in a forked child and starts new ones when it needs them; the name is that
 # of its allocator's thread, which does the same.
-_FORKABLE = re.compile(r"(libarrow\.so[.\d]*|jemalloc_bg_thd)$")
-_RUNTIME = re.compile(r"(libc|libpthread|libstdc\+\+|libm|libdl|librt|libgcc_s|ld-\S+?)[.-]")
+_FORKABLE = r"(libarrow\.so[.\d]*|jemalloc_bg_thd)$"
+_RUNTIME = r"(libc|libpthread|libstdc\+\+|libm|libdl|librt|libgcc_s|ld-\S+?)[.-]"
 _LOOKS, _BETWEEN_LOOKS = 15, 0.02  # at a thread that runs, and s between two
 _MOST_STACK = 1 << 16  # bytes of a thread's stack that are read
 _MOST_NAMED = 3
@@ -39,7 +39,7 @@ def why_not_forked(library: str) -> str | None:
     if library:
         return f"the import initialises {library}, which a forked process can't share; {_REMEDY}"
     _end_progress_monitors()
-    names = [name for name in map(_name_of, _other_tasks()) if not _FORKABLE.match(name)]
+    names = [name for name in map(_name_of, _other_tasks()) if not re.match(_FORKABLE, name)]
     if not names:
         return None
     kinds = Counter(names).most_common()
@@ -114,13 +114,13 @@ def _name_of(task: int) -> str:
             return f"{thread.name} of {getattr(made_by, '__module__', '?')}"
     try:
         name = Path(_TASKS, str(task), "comm").read_text(encoding="utf-8", errors="replace").strip()
-        return name if _FORKABLE.match(name) else " and ".join(_libraries_of(task)) or name
+        return name if re.match(_FORKABLE, name) else " and ".join(_libraries_of(task)) or name
     except (OSError, ValueError, IndexError):  # it has just ended, or runs, or is not shown
         return "of a library"
 
 
 class _Region(NamedTuple):
-    """Memory of this process that is mapped as one."""
+    """One mapping of this process's memory."""
 
     start: int
     end: int
@@ -141,7 +141,7 @@ def _libraries_of(task: int) -> list[str]:
     code = [region for region in regions if region.is_code and ".so" in region.file]
     words = set(array.array("Q", stack))
     found = {region.file for region in code if any(region.start <= w < region.end for w in words)}
-    return sorted(name for name in found if not _RUNTIME.match(name))
+    return sorted(name for name in found if not re.match(_RUNTIME, name))
 
 
 def _stack_of(task: int) -> int:

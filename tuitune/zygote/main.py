@@ -20,32 +20,27 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
-from tuitune.ipc import process_tree
-from tuitune.ipc.entry import command, connect_to_parent, read_memory
-from tuitune.ipc.frames import LineBuffer
-from tuitune.trial import child_process, seeds
-from tuitune.trial.wire import Order
-from tuitune.zygote import forking, protocol, targets
-from tuitune.zygote.child_table import ChildTable, result_of
+from tuitune.ipc import entry, frames, process_tree
+from tuitune.trial import child_process, seeds, wire
+from tuitune.zygote import child_table, forking, protocol, targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tuitune.zygote.child_main import Target
-    from tuitune.zygote.child_table import Ended
 
 _SWEEP_MILLISECONDS = 5
 # Parts that a library imports late, in each trial: torch's first optimizer takes a second for it.
 _PUT_OFF = {"torch": "torch._dynamo", "numpy": "numpy.random"}
 # frames of a traceback that don't help a user
-_OURS = re.compile("/tuitune/(trial|zygote|ipc)/|<frozen importlib")
+_OURS = "/tuitune/(trial|zygote|ipc)/|<frozen importlib"
 
 
 def main() -> None:
     """Run the process from its start to its end."""
     # While it imports it can't see that the engine is gone, so it is killed with it; later it must
     # outlive the engine for long enough to end all trials.
-    control, arguments = connect_to_parent()
+    control, arguments = entry.connect_to_parent()
     process_tree.adopt_orphans()
     faulthandler.enable()  # a trial that dies of a signal leaves its stack in its log
     requests = _Requests(control)
@@ -85,11 +80,11 @@ def _forget_import(
     os.set_inheritable(memory, True)  # noqa: FBT003
     os.set_inheritable(control.fileno(), True)  # noqa: FBT003
     numbers = map(str, (control.fileno(), os.getppid(), memory))
-    os.execv(sys.executable, command(sys.executable, "zygote.main", *numbers))  # noqa: S606
+    os.execv(sys.executable, entry.command(sys.executable, "zygote.main", *numbers))  # noqa: S606
 
 
 def _remembered(memory: int) -> tuple[protocol.Setup, protocol.Ready]:
-    setup, ready = json.loads(read_memory(memory))
+    setup, ready = json.loads(entry.read_memory(memory))
     return protocol.Setup(*setup), protocol.Ready(*ready)
 
 
@@ -100,7 +95,7 @@ def _serve(
     ready: protocol.Ready,
     function: Target | None = None,
 ) -> NoReturn:
-    children = ChildTable(setup, function, control, fresh=ready.fresh is not None)
+    children = child_table.ChildTable(setup, function, control, fresh=ready.fresh is not None)
     zygote = _Zygote(control, requests, children)
     process_tree.outlive_parent()
     try:
@@ -120,7 +115,7 @@ class _Requests:
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
-        self._lines = LineBuffer()
+        self._lines = frames.LineBuffer()
 
     def read(self) -> Iterator[protocol.Request | None]:
         """Those that have arrived; waits for some bytes. None: the engine is gone."""
@@ -135,11 +130,13 @@ class _Requests:
 class _Zygote:
     """The loop that serves requests and reports what has ended."""
 
-    def __init__(self, control: socket.socket, requests: _Requests, children: ChildTable) -> None:
+    def __init__(
+        self, control: socket.socket, requests: _Requests, children: child_table.ChildTable
+    ) -> None:
         self._control = control
         self._requests = requests
         self._children = children
-        self._ended: list[Ended] = []
+        self._ended: list[child_table.Ended] = []
         self._retiring = False
         self._wakeup = _wakeup_on_exits(self._children)
         self._poll = select.poll()
@@ -171,7 +168,7 @@ class _Zygote:
 
     def _take(self, message: protocol.Request) -> None:
         match message:
-            case Order():
+            case wire.Order():
                 self._launch(message)
             case protocol.Kill(trial, attempt, how):
                 self._children.kill_trial(trial, attempt, how)
@@ -184,7 +181,7 @@ class _Zygote:
             case protocol.Setup():
                 raise AssertionError("set up twice")
 
-    def _launch(self, order: Order) -> None:
+    def _launch(self, order: wire.Order) -> None:
         try:
             pid = self._children.launch(order)
         except OSError as error:
@@ -228,10 +225,10 @@ class _Zygote:
         except OSError:
             return None
 
-    def _report(self, ended: Ended, left: int) -> None:
+    def _report(self, ended: child_table.Ended, left: int) -> None:
         job = ended.job
         if job.result is not None:
-            values, error = result_of(job.result, ended)
+            values, error = child_table.result_of(job.result, ended)
             self._send(protocol.Sampled(job.number, values, error))
             return
         self._send(
@@ -281,7 +278,7 @@ def _without_our_frames(text: str) -> str:
     ours = False
     for line in text.splitlines():
         if line.startswith("  File "):
-            ours = _OURS.search(line) is not None
+            ours = re.search(_OURS, line) is not None
         elif not line.startswith("  "):
             ours = False
         if not ours:
@@ -289,7 +286,7 @@ def _without_our_frames(text: str) -> str:
     return "\n".join(kept)
 
 
-def _wakeup_on_exits(children: ChildTable) -> socket.socket:
+def _wakeup_on_exits(children: child_table.ChildTable) -> socket.socket:
     """A socket that is readable after a child has ended."""
     wakeup, wakeup_writer = socket.socketpair()
     wakeup_writer.setblocking(False)  # noqa: FBT003

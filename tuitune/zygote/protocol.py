@@ -1,14 +1,11 @@
 """The messages between an engine and a zygote."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, NamedTuple
+# annotations are not deferred: see `wire`
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from tuitune.ipc.frames import Codec
 from tuitune.trial.wire import Order
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 # --- engine -> zygote: requests. An Order starts its trial. ---------------------------------------
 

@@ -8,6 +8,7 @@ import importlib.util
 import os
 import re
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,8 +59,16 @@ def open_path(folder: str) -> None:
 def sources(folder: str) -> list[str]:
     """The files under `folder` that were imported, except installed packages there."""
     root = os.path.realpath(folder) + os.sep
+    real_folder = cache(os.path.realpath)  # torch has thousands of modules, in few folders
+
+    def real(file: str) -> str:
+        if os.path.islink(file):  # noqa: PTH114 - a Path would take longer
+            return os.path.realpath(file)
+        place, name = os.path.split(file)
+        return f"{real_folder(place)}{os.sep}{name}"
+
     files = {
-        os.path.realpath(file)
+        real(file)
         for name, module in list(sys.modules.items())
         if name.partition(".")[0] != "tuitune"
         and isinstance(file := getattr(module, "__file__", None), str)
@@ -102,7 +111,7 @@ def use_huge_pages() -> None:
     advise = ctypes.CDLL(None).madvise
     advise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
     for start, end in regions:
-        advise(start, end - start, _MADV_COLLAPSE)  # if refused, it stays as it is
+        advise(start, end - start, _MADV_COLLAPSE)  # if refused, nothing changes
 
 
 def _anonymous() -> Iterator[tuple[int, int]]:

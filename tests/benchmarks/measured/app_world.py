@@ -1,5 +1,7 @@
 """A study of 10,000 stored trials with 16 that run, and an engine's place held by a feeder.
 
+BENCH_NODES: nodes of DEVICES GPUs each, in place of one machine.
+
 build FOLDER            writes the study
 feed FOLDER RATE [N]    holds it and stores RATE reports a second of N running trials, until killed
 """
@@ -7,14 +9,17 @@ feed FOLDER RATE [N]    holds it and stores RATE reports a second of N running t
 from __future__ import annotations
 
 import math
+import os
 import random
 import sys
 import time
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuitune.core import events as ev
 from tuitune.core.placement.snapshots import DeviceSample
+from tuitune.engine.monitors import nodes_period
 from tuitune.store.journal import Journal
 from tuitune.store.owner import claim
 from tuitune.store.rows import EngineRow, StudyRow, TrialRow
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 TRIALS, REPORTS, RUNNING, DEVICES = 10_000, 20, 16, 8
+NODES = int(os.environ.get("BENCH_NODES", "0"))
 STUDY = """\
 [objective]
 metric = "val_loss"
@@ -141,38 +147,51 @@ def build(folder: Path) -> None:
     journal.close()
 
 
-def devices(now: float) -> list[DeviceSample]:
-    """Eight GPUs whose figures move as real ones do."""
-    samples = [
+def gpus(now: float, node: str = "") -> list[DeviceSample]:
+    """Eight GPUs whose figures move as real ones do; each node's are at another level."""
+    level = zlib.crc32(node.encode()) % 100 / 250 if node else 0.0
+    return [
         DeviceSample(
             now,
-            f"GPU-{index}",
+            f"GPU-{node}{index}",
             "gpu",
             "H100 80G",
             index=index,
-            utilisation=0.9 + 0.05 * math.sin(now + index),
-            memory_used=(60 << 30) + index * 1000,
+            utilisation=0.9 - level + 0.05 * math.sin(now + index),
+            memory_used=int((60 - 80 * level) * (1 << 30)) + index * 1000,
             memory_total=80 << 30,
-            temperature=70.0 + round(math.sin(now / 10 + index)),
-            power=650.0 + round(20 * math.sin(now + index)),
+            temperature=70.0 - round(40 * level) + round(math.sin(now / 10 + index)),
+            power=650.0 - round(400 * level) + round(20 * math.sin(now + index)),
             power_limit=700.0,
             trials=(TRIALS - RUNNING + 2 * index, TRIALS - RUNNING + 2 * index + 1),
+            node=node,
         )
         for index in range(DEVICES)
     ]
-    host = DeviceSample(
+
+
+def host(now: float, node: str = "") -> DeviceSample:
+    return DeviceSample(
         now,
+        f"node {node}" if node else "host",
         "host",
-        "host",
-        "host",
+        node or "host",
         utilisation=0.4 + 0.1 * math.sin(now),
         memory_used=20 << 30,
         memory_total=64 << 30,
         load=6.0,
         slots=16.0,
         slots_used=16.0,
+        node=node,
     )
-    return [host, *samples]
+
+
+def devices(now: float) -> list[DeviceSample]:
+    """This machine with its GPUs, or with nodes that have some."""
+    if not NODES:
+        return [host(now), *gpus(now)]
+    names = [f"gpu-{number:02}" for number in range(NODES)]
+    return [host(now), *(one for name in names for one in (host(now, name), *gpus(now, name)))]
 
 
 def feed(folder: Path, rate: float, running: int) -> None:
@@ -183,12 +202,13 @@ def feed(folder: Path, rate: float, running: int) -> None:
     configs = [configuration(draw) for _ in range(running)]
     steps = [REPORTS] * running
     print("feeding", flush=True)
-    count, sampled, start = 0, 0.0, time.monotonic()
+    count, sampled, nodes_at, start = 0, 0.0, 0.0, time.monotonic()
     while True:
         now = time.time()
         if now - sampled >= 1:
-            journal.sample(devices(now))
-            sampled = now
+            again = now - nodes_at >= nodes_period(NODES * (1 + DEVICES))
+            journal.sample(devices(now) if again else [host(now)])
+            sampled, nodes_at = now, now if again else nodes_at
         due = int((time.monotonic() - start) * rate) - count
         touched = [(count + offset) % running for offset in range(due)]
         count += due

@@ -5,8 +5,7 @@ are called, no field is renamed or moved, and new ones come last, with a default
 seconds, read by the engine.
 """
 
-from __future__ import annotations
-
+from tuitune.core.events import decided, happened
 from tuitune.core.events.base import (
     ENDED,
     Action,
@@ -24,6 +23,7 @@ from tuitune.core.events.decided import (
     Added,
     Ask,
     CodeChanged,
+    Decision,
     Finished,
     Halted,
     Launch,
@@ -45,6 +45,7 @@ from tuitune.core.events.happened import (
     DeadlinePassed,
     DevicesChanged,
     DiskChanged,
+    Event,
     Exhausted,
     Exited,
     Footprint,
@@ -73,56 +74,4 @@ from tuitune.core.events.happened import (
     Warned,
 )
 
-Event = (
-    Opened
-    | Proposed
-    | Exhausted
-    | Started
-    | Reported
-    | SaveStarted
-    | SaveFailed
-    | Checkpointed
-    | Warned
-    | Returned
-    | Exited
-    | StopAsked
-    | KillAsked
-    | UndoKillAsked
-    | PauseAsked
-    | ResumeAsked
-    | Frozen
-    | AddAsked
-    | RetryAsked
-    | SettingsChanged
-    | DiskChanged
-    | LaunchBlocked
-    | SampleFailed
-    | ClockStepped
-    | DevicesChanged
-    | NodeChanged
-    | Footprint
-    | GpuUsed
-    | Parked
-    | ParkFailed
-    | Restored
-    | DeadlinePassed
-)
-Decision = (
-    Ask
-    | Launch
-    | Verdict
-    | Signal
-    | StyleChosen
-    | CodeChanged
-    | Promoted
-    | Added
-    | Settled
-    | SetAside
-    | Packed
-    | Silent
-    | Park
-    | Unpark
-    | Halted
-    | Finished
-)
-AnyFact = Event | Decision
+AnyFact = happened.Event | decided.Decision

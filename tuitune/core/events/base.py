@@ -1,7 +1,5 @@
 """Parts of the facts of the journal: states, reasons, settings, GPUs."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Final, Literal
 
@@ -68,9 +66,8 @@ class Settings(msgspec.Struct, frozen=True, array_like=True):
     time_limit: float | None  # seconds, the study
     target: float | None
     gpus: float | Literal["auto"] = 0.0  # a trial
-    on_foreign: Literal["drain", "pause", "ignore", "park"] = (
-        "drain"  # another user comes to one of our GPUs
-    )
+    # another user comes to one of our GPUs
+    on_foreign: Literal["drain", "pause", "ignore", "park"] = "drain"
     leave_within: float | None = None  # seconds to save and leave in; None: by the slowest epoch
     keep_checkpoints: Literal["best", "all", "none"] = "best"  # of trials that have ended
     disk_free: int | None = None  # bytes below which nothing is launched; None: some %; 0: no limit
@@ -108,6 +105,8 @@ class Node(msgspec.Struct, frozen=True, array_like=True):
     gpus: tuple[Gpu, ...] = ()  # that this study may use
     obstacle: Obstacle = ""  # why nothing starts on it now
     lost: bool = False  # its trials are gone, or will be
+    apart: bool = False  # what trials save there is on no other node
+    leaving: bool = False  # it will soon be lost: its trials are to save and leave
 
 
 class Fact(msgspec.Struct, frozen=True, array_like=True):

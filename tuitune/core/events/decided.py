@@ -1,7 +1,5 @@
 """The decisions of a study: what follows from an event."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 from tuitune.core.events.base import Action, Fact, GpuFault, SignalHow, StopReason, TrialState
@@ -161,3 +159,23 @@ class Finished(Fact, frozen=True, tag="finished"):
 
     complete: bool
     why: Why
+
+
+Decision = (
+    Ask
+    | Launch
+    | Verdict
+    | Signal
+    | StyleChosen
+    | CodeChanged
+    | Promoted
+    | Added
+    | Settled
+    | SetAside
+    | Packed
+    | Silent
+    | Park
+    | Unpark
+    | Halted
+    | Finished
+)

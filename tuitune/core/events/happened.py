@@ -1,7 +1,5 @@
 """The events of a study, reported by the engine, its trials and its users."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 from tuitune.core.events.base import Fact, Gpu, GpuError, Node, Settings
@@ -199,7 +197,9 @@ class DiskChanged(Fact, frozen=True, tag="disk_changed"):
 class LaunchBlocked(Fact, frozen=True, tag="launch_blocked"):
     """No trial can be launched for a reason that may pass, or that has passed."""
 
-    cause: Literal["code", "resources"]  # the training code can't be imported, or not yet
+    # The training code can't be imported, or not yet; something is lacking; checkpoints can't be
+    # stored.
+    cause: Literal["code", "resources", "storage"]
     why: str  # one line; empty: it has passed
 
 
@@ -277,3 +277,39 @@ class Restored(Fact, frozen=True, tag="gpu_restored"):
 
 class DeadlinePassed(Fact, frozen=True, tag="deadline"):
     """The study's own next deadline is due."""
+
+
+Event = (
+    Opened
+    | Proposed
+    | Exhausted
+    | Started
+    | Reported
+    | SaveStarted
+    | SaveFailed
+    | Checkpointed
+    | Warned
+    | Returned
+    | Exited
+    | StopAsked
+    | KillAsked
+    | UndoKillAsked
+    | PauseAsked
+    | ResumeAsked
+    | Frozen
+    | AddAsked
+    | RetryAsked
+    | SettingsChanged
+    | DiskChanged
+    | LaunchBlocked
+    | SampleFailed
+    | ClockStepped
+    | DevicesChanged
+    | NodeChanged
+    | Footprint
+    | GpuUsed
+    | Parked
+    | ParkFailed
+    | Restored
+    | DeadlinePassed
+)

@@ -1,7 +1,5 @@
 """The state of GPUs that placement reads, derived from readings of NVML and /proc."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
@@ -45,12 +43,7 @@ class GpuState:
     """
 
     def __init__(
-        self,
-        spec: DevicesSpec,
-        engine: int,
-        *,
-        user: int | None = None,
-        contained: bool = False,
+        self, spec: DevicesSpec, engine: int, *, user: int | None = None, contained: bool = False
     ) -> None:
         self._spec = spec
         self._engine = engine

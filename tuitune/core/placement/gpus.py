@@ -1,15 +1,13 @@
 """The choice of GPUs for one more trial."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import Literal
 
 import msgspec
 
 from tuitune.core.events import Gpu
-from tuitune.core.placement.lives import are_silent
+from tuitune.core.placement import throughput, whole_attempts
 from tuitune.core.placement.packing import (
     Packing,
     Resident,
@@ -19,10 +17,6 @@ from tuitune.core.placement.packing import (
     promised,
     reserve,
 )
-from tuitune.core.placement.throughput import CALM, Capacity
-
-if TYPE_CHECKING:
-    from typing import Literal
 
 _NEARLY = 0.75  # of the trials that are kept: an attempt beside so many counts as measured
 THIRDS = 1e-9  # tolerance: three thirds of a GPU are a whole one
@@ -148,10 +142,10 @@ def _packed(usable: Sequence[Gpu], loads: Loads) -> Gpu | None:
     if reserved is None:
         return None
 
-    def of(gpu: Gpu) -> Capacity:
+    def of(gpu: Gpu) -> throughput.Capacity:
         return capacity(loads.packing, gpu.name)
 
-    bold, silent = are_short(loads.packing), are_silent(loads.packing.habits)
+    bold, silent = are_short(loads.packing), whole_attempts.are_silent(loads.packing.means)
     shared = [
         gpu
         for gpu in usable
@@ -174,7 +168,7 @@ def _packed(usable: Sequence[Gpu], loads: Loads) -> Gpu | None:
 
 
 def _is_ready(
-    capacity: Capacity, residents: Sequence[Resident], *, bold: bool, silent: bool
+    capacity: throughput.Capacity, residents: Sequence[Resident], *, bold: bool, silent: bool
 ) -> bool:
     """Whether one more than is kept may be tried: the others are under way and measured.
 
@@ -186,6 +180,6 @@ def _is_ready(
     if company > capacity.kept:
         return bold or silent or all(r.is_under_way for r in residents)
     if silent:
-        return any(number > _NEARLY * capacity.kept for number, _ in capacity.lives)
-    least = CALM if company == 1 else 1
+        return any(number > _NEARLY * capacity.kept for number, _ in capacity.attempts)
+    least = throughput.CALM if company == 1 else 1
     return all(r.intervals >= least for r in residents)

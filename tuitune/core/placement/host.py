@@ -1,7 +1,5 @@
 """Room for one more trial on the host's CPUs and in its memory."""
 
-from __future__ import annotations
-
 import math
 
 import msgspec
@@ -30,11 +28,11 @@ def place(machine: HostResources, held: HostResources, need: HostResources) -> s
 
 def most_at_once(machine: HostResources, need: HostResources, concurrency: int | None) -> int:
     """How many trials may run together; trials without a CPU count use one slot each."""
-    slots = max(1, math.floor(machine.cpus))
-    by_cpu = math.floor(machine.cpus / need.cpus + 1e-9) if need.cpus else slots
+    slots = max(1, math.floor(machine.cpus)) if concurrency is None else concurrency
+    most = math.floor(machine.cpus / need.cpus + 1e-9) if need.cpus else slots
     if need.memory:
-        by_cpu = min(by_cpu, machine.memory // need.memory)
-    return by_cpu if concurrency is None else min(concurrency, by_cpu if need.cpus else concurrency)
+        most = min(most, machine.memory // need.memory)
+    return most if concurrency is None else min(concurrency, most)
 
 
 def shortage(machine: HostResources, need: HostResources) -> str:

@@ -1,7 +1,5 @@
 """How many GPUs a study may use, by the time of day."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 

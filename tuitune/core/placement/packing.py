@@ -1,16 +1,12 @@
 """GPU memory promised to trials that share a GPU, by the peaks of earlier trials."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
 
-from tuitune.core.placement import lives
-from tuitune.core.placement.lives import Habits
-from tuitune.core.placement.throughput import Capacity, limit
+from tuitune.core.placement import throughput, whole_attempts
 
 _MARGIN = 1.02  # over peaks, which are updated only when they have grown by so much
 _HEADROOM = 0.05  # of a GPU's memory that stays free
@@ -24,13 +20,13 @@ _GROWING = 2.0  # this factor is applied for a trial that may still grow
 class Packing(msgspec.Struct, array_like=True):
     """Memory peaks and capacities measured so far in a study."""
 
-    capacities: dict[str, Capacity] = {}  # by model
+    capacities: dict[str, throughput.Capacity] = {}  # by model
     ended: int = 0  # attempts that ended well and whose peak is known
     high: int = 0  # bytes: the largest peak of any attempt
     low: int = 0  # the smallest of those that ended well
     growth: float = 1.0  # the most that one grew after it had settled
     raised: float = 1.0  # factor by which too little was promised
-    habits: Habits = msgspec.field(default_factory=Habits)
+    means: whole_attempts.AttemptMeans = msgspec.field(default_factory=whole_attempts.AttemptMeans)
 
 
 class Resident(NamedTuple):
@@ -43,9 +39,9 @@ class Resident(NamedTuple):
     intervals: int = 0  # in which its pace was measured in the current stage
 
 
-def capacity(packing: Packing, model: str) -> Capacity:
+def capacity(packing: Packing, model: str) -> throughput.Capacity:
     """How many trials GPUs of this model can run, as far as it is known."""
-    return packing.capacities.get(model, Capacity())
+    return packing.capacities.get(model, throughput.Capacity())
 
 
 def remember(packing: Packing, peak: int, rest: int, *, ended: bool) -> None:
@@ -60,14 +56,16 @@ def remember(packing: Packing, peak: int, rest: int, *, ended: bool) -> None:
 
 def are_short(packing: Packing) -> bool:
     """Whether attempts are so short that several may join a GPU at once, if their memory fits."""
-    return packing.ended > 0 and lives.are_short(packing.habits)
+    return packing.ended > 0 and whole_attempts.are_short(packing.means)
 
 
 def crowd(packing: Packing, model: str, company: int) -> None:
     """So many trials were too many: reserve more memory for each, and put fewer together."""
     packing.raised *= _RAISE
     if company > 1:
-        limit(packing.capacities.setdefault(model, Capacity()), company - 1, packing.ended)
+        throughput.limit(
+            packing.capacities.setdefault(model, throughput.Capacity()), company - 1, packing.ended
+        )
 
 
 def reserve(packing: Packing, peaks: Iterable[int] = ()) -> int | None:

@@ -1,7 +1,5 @@
 """Readings of this machine's GPUs, and the samples of all devices that are stored."""
 
-from __future__ import annotations
-
 import msgspec
 
 from tuitune.core.gpu_reasons import TrialsOnGpu
@@ -59,7 +57,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     links: tuple[Link, ...] = ()
     driver: str = ""
     problem: str = ""  # why there is no reading, and how to solve it
-    absent: bool = False  # there is no GPU or no driver, which is no error
+    absent: bool = False  # there is no GPU or no driver, which is not an error
     again: bool = False  # the sampler has failed, and a new one is started
     unmeasured: bool = False  # these GPUs are only counted: nothing else is ever known of them
 

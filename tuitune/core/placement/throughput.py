@@ -5,10 +5,8 @@ earlier pace, never with that of another trial, which may be larger or smaller. 
 become `many` and each keeps `ratio` of its pace, the gain in work per second is many / few * ratio.
 The ratio is the slope of a line through the paces of each trial over the number of trials on its
 GPU, which may have changed within an interval between two reports. Short trials are compared with
-each other as well, since few of them see that number change (see `lives`).
+each other as well, since few of them see that number change (see `whole_attempts`).
 """
-
-from __future__ import annotations
 
 import math
 from collections.abc import Sequence
@@ -16,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from tuitune.core.placement.lives import Line, line
+from tuitune.core.placement.whole_attempts import Line, line
 
 _LEAST_GAIN = 1.10  # for twice as many; for a smaller step a part of it
 _PRIOR = 0.5  # of the ideal gain's logarithm: the prior's spread around the least gain
@@ -31,8 +29,8 @@ _LEAST_SECONDS, _SHORTEST = 1.0, 0.02  # of an interval; shorter ones are joined
 _PARTS = 25  # intervals of a short attempt, if it reports as often
 CALM = 2  # intervals after a trial has left, until the paces are steady again
 _BLUR = 0.5  # trials: the most by which the number that compute may be uncertain
-_FARTHEST = 1.5  # of a logarithm from the mean: further off, the mean starts anew
-_LIVES = 64  # newest attempts that are compared with each other
+_FARTHEST = 1.5  # of a logarithm from the mean: further off, the mean starts over
+_ATTEMPTS = 64  # newest attempts that are compared with each other
 _FADING = 200.0  # intervals: the time constant of the sums
 _NOISE, _NOISE_COUNT = 0.04, 3.0  # prior variance of an interval's logarithm, and its weight
 _NOISE_MOST = 50.0  # the greatest weight of earlier stages
@@ -75,7 +73,7 @@ class Capacity(msgspec.Struct, array_like=True):
     freedom: float = 0.0  # intervals in these, less one a trial
     noise: float = _NOISE  # variance of such a logarithm, from earlier stages
     noise_count: float = _NOISE_COUNT
-    lives: list[tuple[float, float]] = []  # see `lives.line`
+    attempts: list[tuple[float, float]] = []  # see `whole_attempts.line`
 
 
 class Finding(NamedTuple):
@@ -123,9 +121,12 @@ def note_report(
     pace.load = pace.starts = 0.0
 
 
-def note_life(capacity: Capacity, company: float, seconds: float) -> None:
+def note_attempt(capacity: Capacity, company: float, seconds: float) -> None:
     """An attempt took so many seconds a report, where there were `company` trials on average."""
-    capacity.lives = [*capacity.lives[1 - _LIVES :], (company, math.log(max(seconds, 1e-3)))]
+    capacity.attempts = [
+        *capacity.attempts[1 - _ATTEMPTS :],
+        (company, math.log(max(seconds, 1e-3))),
+    ]
     low, high = _range(capacity)
     if capacity.step and company > low:
         capacity.reached = max(capacity.reached, round(min(company, high)))
@@ -187,15 +188,15 @@ def _within(value: float, low: float, high: float) -> float:
 # --- findings ------------------------------------------------------------------------------------
 
 
-def judge(capacity: Capacity, *, paces: bool = True, lives: bool = False) -> Finding | None:
+def judge(capacity: Capacity, *, paces: bool = True, whole: bool = False) -> Finding | None:
     """What paces so far show, or whole attempts, or both; None while they are not conclusive."""
     few, high = _range(capacity)
     many = capacity.reached if capacity.step else high
     if many == few:
         return None
     lines = [Line(capacity.xx, capacity.xy, _noise(capacity))] if paces else []
-    if lives:
-        lines.append(line(capacity.lives, few, many))
+    if whole:
+        lines.append(line(capacity.attempts, few, many))
     log, error = _gain(lines, few, many)
     gain = math.exp(log)
     if not capacity.step:

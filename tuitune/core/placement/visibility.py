@@ -1,7 +1,5 @@
 """The GPUs that a study may use, by CUDA_VISIBLE_DEVICES and by its file."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from tuitune.core.placement.snapshots import GpuSample

@@ -1,14 +1,13 @@
 """Brackets and rungs of successive halving: the steps at which trials are judged."""
 
-from __future__ import annotations
-
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate, count
 from math import ceil
 from typing import Final, Literal, NamedTuple
+
+import msgspec
 
 _ALMOST = 1e-9  # rounding error of quotients: 33 / 1.1 must be 30, not 29.999
 _FIRST_DEAL = 1024
@@ -23,8 +22,7 @@ class RungPlace(NamedTuple):
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """The rungs of a study.
 
     steps: for each bracket its rungs, ascending; the last bracket may have none. weights: the

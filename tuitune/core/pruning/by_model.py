@@ -1,37 +1,27 @@
 """Promotion by a model of learning curves, in the order of what an epoch of each trial promises."""
 
-from __future__ import annotations
-
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Literal, NamedTuple
 
 import msgspec
 
-from tuitune.core import reasons
-from tuitune.core.options import Mode
+from tuitune.core import options, reasons
+from tuitune.core.paces import usual
+from tuitune.core.pruning import pruner
 from tuitune.core.pruning.brackets import Plan, asha_plan, sent_on
 from tuitune.core.pruning.curve_model import CurveModel, fit, losses_by_trial
 from tuitune.core.pruning.halving import Halving
-from tuitune.core.pruning.pruner import (
-    Judgement,
-    Promotion,
-    PrunerState,
-    PruningSpec,
-    Report,
-    Style,
-    loss_of,
-    value_of,
-)
 from tuitune.core.pruning.rungs import Entry, Rung
-from tuitune.core.reasons import Why
 
 ENOUGH = 10  # trials at the first rung, before the model decides
 LATEST = 30  # launches after which a trial that ASHA would promote is promoted
-_EAGER = 1.4  # a trial that waits must promise so many times as much as a new one
+EAGER = 1.4  # a trial that waits must promise so many times as much as a new one
 _LIKELY = 0.5  # the chance of the best tenth, from which trials go on when no new one is left
 _RECENT = 64  # new trials by which the next one is judged
+_COMPARED = 8  # waiting trials of each rung that are compared where their paces differ
 _REFIT = 16  # the model is fitted again after 1 / so many more values
 
 
@@ -41,6 +31,7 @@ class ModelMemory(msgspec.Struct, array_like=True):
     ends: the losses of complete trials. recent: those of the newest trials at the first rung.
     launches: new trials that came to the first rung, and promotions. due: trials that ASHA would
     promote, since so many launches. values, fitted: how many there are, and were at the last fit.
+    usual: what a start takes, s, and the median pace, where paces differed threefold at that fit.
     """
 
     brackets: list[list[Rung]] = []
@@ -52,10 +43,15 @@ class ModelMemory(msgspec.Struct, array_like=True):
     values: int = 0
     fitted: int = 0
     model: CurveModel | None = None
+    usual: tuple[float, float] | None = None
 
 
 class Candidate(NamedTuple):
-    """A trial that may go on from a rung, counted from 0; promise: an epoch's, see `CurveModel`."""
+    """A trial that may go on from a rung, counted from 0.
+
+    promise: an epoch's, see `CurveModel`; where paces differ threefold, that of as many seconds as
+    the median trial needs for one.
+    """
 
     promise: float
     rung: int
@@ -67,6 +63,7 @@ class Candidate(NamedTuple):
 class ModelPruner:
     """`Pruner`: a free slot takes what promises most for its cost, a waiting trial or a new one.
 
+    Where trials' paces differ threefold, the cost is counted in seconds, else in the resource.
     The promise is the expected improvement on the best tenth of all trials (Swersky et al. 2014,
     "Freeze-Thaw Bayesian Optimization", with a plainer model). A trial that ASHA would promote is
     promoted LATEST launches later at the latest, while there are new trials. After the last new
@@ -75,8 +72,8 @@ class ModelPruner:
     Before ENOUGH trials, and for trials that can't save, ASHA's rule decides.
     """
 
-    pruning: PruningSpec
-    mode: Mode
+    pruning: pruner.PruningSpec
+    mode: options.Mode
 
     @cached_property
     def halving(self) -> Halving:
@@ -102,21 +99,23 @@ class ModelPruner:
         """Empty."""
         return ModelMemory()
 
-    def style(self, *, can_save: bool) -> tuple[Style, Why]:
+    def style(self, *, can_save: bool) -> tuple[pruner.Style, reasons.Why]:
         """As ASHA's."""
         return self.halving.style(can_save=can_save)
 
-    def observe(self, state: PrunerState, trial: int, step: int, value: float) -> None:
+    def observe(self, state: pruner.PrunerState, trial: int, step: int, value: float) -> None:
         """Reports between two rungs have no effect."""
 
     # --- what has happened -----------------------------------------------------------------------
 
-    def enter(self, state: PrunerState, trial: int, step: int, value: float, action: str) -> None:
+    def enter(
+        self, state: pruner.PrunerState, trial: int, step: int, value: float, action: str
+    ) -> None:
         """As ASHA's; and the model learns from the value."""
         memory: ModelMemory = state.memory
         before = state.filled.get(trial, 0)
         self.halving.enter(state, trial, step, value, action)
-        loss = loss_of(value, self.mode)
+        loss = pruner.loss_of(value, self.mode)
         if not before and state.filled.get(trial, 0):
             memory.launches += 1
             memory.recent.append(loss)
@@ -125,24 +124,25 @@ class ModelPruner:
         if action == "complete":
             memory.values += trial not in memory.ends
             memory.ends[trial] = loss
-        self._learn(memory)
+        self._learn(state)
 
-    def complete(self, state: PrunerState, trial: int) -> None:
+    def complete(self, state: pruner.PrunerState, trial: int) -> None:
         """Nothing: its last report has been entered."""
 
-    def fail(self, state: PrunerState, trial: int) -> None:
+    def fail(self, state: pruner.PrunerState, trial: int) -> None:
         """As ASHA's."""
         self.halving.fail(state, trial)
         if state.memory.brackets:
-            self._learn(state.memory)
+            self._learn(state)
 
-    def send(self, state: PrunerState, trial: int, rung: int) -> None:
+    def send(self, state: pruner.PrunerState, trial: int, rung: int) -> None:
         """As ASHA's, and a launch."""
         self.halving.send(state, trial, rung)
         state.memory.launches += 1
         state.memory.due.pop(trial, None)
 
-    def _learn(self, memory: ModelMemory) -> None:
+    def _learn(self, state: pruner.PrunerState) -> None:
+        memory: ModelMemory = state.memory
         self._note_due(memory)
         if memory.values < max(memory.fitted + 1, memory.fitted * (_REFIT + 1) // _REFIT):
             return
@@ -152,6 +152,7 @@ class ModelPruner:
         memory.fitted = memory.values
         columns = [losses_by_trial(rung.entries) for rung in rungs]
         memory.model = fit(columns, memory.ends, memory.recent)
+        memory.usual = usual(state.times.values())
 
     def _note_due(self, memory: ModelMemory) -> None:
         """Since when ASHA would promote each trial that waits."""
@@ -172,16 +173,24 @@ class ModelPruner:
     # --- what goes on ----------------------------------------------------------------------------
 
     def judge(
-        self, state: PrunerState, report: Report, available: Container[int], *, new: bool = False
-    ) -> Judgement | None:
+        self,
+        state: pruner.PrunerState,
+        report: pruner.Report,
+        available: Container[int],
+        *,
+        new: bool = False,
+    ) -> pruner.Judgement | None:
         """It goes on if a free slot would take it; ASHA's verdict while there is no model."""
         found = self.halving.judge(state, report, available)
         model: CurveModel | None = state.memory.model
         promotes = (state.style or self.pruning.style) == "promote"
         if found is None or found.action == "stop" or model is None or not promotes:
             return found
-        rung, loss = self.plan.steps[0].index(found.rung or 0), loss_of(report.value, self.mode)
-        own = self._candidate(model, rung, (loss, report.trial))
+        rung, loss = (
+            self.plan.steps[0].index(found.rung or 0),
+            pruner.loss_of(report.value, self.mode),
+        )
+        own = self._candidate(state, model, rung, (loss, report.trial))
         others = self._candidates(state, model, available)
         chosen = self._chosen(model, [*others, own], new=new)
         late = self._late(state, available) if new else None
@@ -190,8 +199,8 @@ class ModelPruner:
         return msgspec.structs.replace(found, action="go" if then == "go" else "pause", why=why)
 
     def promotion(
-        self, state: PrunerState, available: Container[int], *, new: bool = False
-    ) -> Promotion | None:
+        self, state: pruner.PrunerState, available: Container[int], *, new: bool = False
+    ) -> pruner.Promotion | None:
         """The waiting trial that promises most, unless a new one promises more."""
         if not state.memory.waiting:
             return None
@@ -206,21 +215,23 @@ class ModelPruner:
         chosen = self._chosen(model, self._candidates(state, model, available), new=new)
         return None if chosen is None else self._sent(state, chosen, new=new)
 
-    def last_resort(self, state: PrunerState, available: Iterable[int]) -> Promotion | None:
+    def last_resort(
+        self, state: pruner.PrunerState, available: Iterable[int]
+    ) -> pruner.Promotion | None:
         """As ASHA's."""
         return self.halving.last_resort(state, available)
 
-    def not_promoted(self, state: PrunerState, trial: int) -> Why:
+    def not_promoted(self, state: pruner.PrunerState, trial: int) -> reasons.Why:
         """Its chance of the best tenth, or its rank while there is no model."""
         model: CurveModel | None = state.memory.model
         if model is None or trial not in state.memory.waiting:
             return self.halving.not_promoted(state, trial)
         loss, rung = state.memory.waiting[trial], state.filled[trial] - 1
         place = self.halving.place_of(state, trial)
-        own = self._candidate(model, rung, (loss, trial))
+        own = self._candidate(state, model, rung, (loss, trial))
         return self._reason(state, own, "end", place.rank, place.n, new=False)
 
-    def _late(self, state: PrunerState, available: Container[int]) -> int | None:
+    def _late(self, state: pruner.PrunerState, available: Container[int]) -> int | None:
         """A trial that ASHA would have promoted long ago; the one that waits longest."""
         memory: ModelMemory = state.memory
         oldest = memory.launches - LATEST
@@ -231,25 +242,34 @@ class ModelPruner:
         self, model: CurveModel, candidates: list[Candidate], *, new: bool
     ) -> Candidate | None:
         if new:
-            least = _EAGER * model.promise_of_new(self._costs)
+            least = EAGER * model.promise_of_new(self._costs)
             found = [one for one in candidates if one.promise > least]
         else:
             found = [one for one in candidates if one.chance >= _LIKELY]
         return max(found, default=None)
 
     def _candidates(
-        self, state: PrunerState, model: CurveModel, available: Container[int]
+        self, state: pruner.PrunerState, model: CurveModel, available: Container[int]
     ) -> list[Candidate]:
-        """The best waiting trial of each rung: within a rung, a better value promises more."""
+        """The best waiting trials of each rung: within a rung, a better value promises more.
+
+        Only one of each rung where all trials take equally long.
+        """
+        most = 1 if state.memory.usual is None else _COMPARED
         found = []
         for number, rung in enumerate(state.memory.brackets[0]):
-            entry = next((entry for entry in rung.waiting if entry[1] in available), None)
-            if entry is not None:
-                found.append(self._candidate(model, number, entry))
+            waiting = (entry for entry in rung.waiting if entry[1] in available)
+            found += [self._candidate(state, model, number, one) for one in islice(waiting, most)]
         return found
 
-    def _candidate(self, model: CurveModel, rung: int, entry: Entry) -> Candidate:
+    def _candidate(
+        self, state: pruner.PrunerState, model: CurveModel, rung: int, entry: Entry
+    ) -> Candidate:
         promise = model.promise(rung, entry[0], self._costs)
+        known, times = state.memory.usual, state.times.get(entry[1])
+        if known is not None and times is not None:
+            start, pace = known
+            promise *= pace / times.pace(start)
         return Candidate(promise, rung, entry, model.chance(rung, entry[0]))
 
     @cached_property
@@ -258,17 +278,17 @@ class ModelPruner:
         ends = self.milestones
         return tuple(end - start for start, end in zip((0, *ends), ends, strict=False))
 
-    def _sent(self, state: PrunerState, chosen: Candidate, *, new: bool) -> Promotion:
+    def _sent(self, state: pruner.PrunerState, chosen: Candidate, *, new: bool) -> pruner.Promotion:
         trial = chosen.entry[1]
         place = self.halving.place_of(state, trial)
         why = self._reason(state, chosen, "promote", place.rank, place.n, new=new)
-        cut = value_of(place.cut, self.mode)
+        cut = pruner.value_of(place.cut, self.mode)
         step = self.plan.steps[0][chosen.rung]
-        return Promotion(trial, step, place.rank, place.n, cut, why)
+        return pruner.Promotion(trial, step, place.rank, place.n, cut, why)
 
     def _reason(  # noqa: PLR0913 - the figures of one decision
         self,
-        state: PrunerState,
+        state: pruner.PrunerState,
         one: Candidate,
         then: Literal["go", "wait", "promote", "end"],
         rank: int,
@@ -278,7 +298,7 @@ class ModelPruner:
     ) -> reasons.Promising:
         model: CurveModel = state.memory.model
         end = model.end_of(one.rung, one.entry[0])
-        about = [value_of(model.loss(end.inv_cdf(q)), self.mode) for q in (0.1, 0.5, 0.9)]
+        about = [pruner.value_of(model.loss(end.inv_cdf(q)), self.mode) for q in (0.1, 0.5, 0.9)]
         known = sorted(value for value in about if value is not None)
         ratio = one.promise / max(model.promise_of_new(self._costs), 1e-300) if new else None
         step = self.plan.steps[0][one.rung]
@@ -293,5 +313,5 @@ class ModelPruner:
         )
 
 
-def _plan(pruning: PruningSpec) -> Plan:
+def _plan(pruning: pruner.PruningSpec) -> Plan:
     return asha_plan(pruning.min, pruning.max, pruning.reduction, 1)

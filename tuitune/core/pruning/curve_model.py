@@ -66,7 +66,7 @@ class CurveModel(msgspec.Struct, array_like=True, frozen=True):
         return self.marks[min(place, len(self.marks) - 1)]
 
     def at_end(self, rung: int) -> Line:
-        """From the values at a rung, by number from 0, to those at the end, the last of them."""
+        """The line from the values at a rung, numbered from 0, to those at the last rung."""
         line = Line(0.0, 1.0, 0.0)
         for step in self.steps[rung:]:
             line = line.then(step)
@@ -92,7 +92,7 @@ class CurveModel(msgspec.Struct, array_like=True, frozen=True):
         return max(self._promise(NormalDist(*new), 0, costs) for new in self.news)
 
     def _promise(self, value: NormalDist, rung: int, costs: Sequence[float]) -> float:
-        """Of a trial that will have a value of this distribution at `rung`.
+        """The promise of a trial whose value at `rung` has this distribution.
 
         It goes on from there only where that is worth it: of all shares of the values, the best
         first, the one with the largest gain for its expected cost counts.

@@ -1,15 +1,14 @@
 """Asynchronous successive halving (ASHA and Hyperband): memory, verdicts and promotions."""
 
-from __future__ import annotations
-
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection, Container, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil, inf, isfinite, log
 from typing import Literal, NamedTuple
 
-from tuitune.core import reasons
-from tuitune.core.options import Fault, Mode
+from tuitune.core import options, reasons
+from tuitune.core.pruning import pruner
 from tuitune.core.pruning.brackets import (
     Plan,
     RungPlace,
@@ -18,20 +17,7 @@ from tuitune.core.pruning.brackets import (
     most_brackets,
     sent_on,
 )
-from tuitune.core.pruning.pruner import (
-    Judgement,
-    Promotion,
-    PrunerKind,
-    PrunerState,
-    PruningSpec,
-    Report,
-    Style,
-    check_range,
-    loss_of,
-    value_of,
-)
 from tuitune.core.pruning.rungs import Entry, Rung, Rungs
-from tuitune.core.reasons import Why
 
 _MOST_BRACKETS = 100
 _MOST_RUNGS = 20_000  # before those at one step are merged
@@ -69,11 +55,11 @@ class Halving:
     The memory: for each bracket its rungs, the lowest first; empty until the first trial fills one.
     """
 
-    pruning: PruningSpec
-    mode: Mode
+    pruning: pruner.PruningSpec
+    mode: options.Mode
     plan: Plan
 
-    @property
+    @cached_property
     def milestones(self) -> tuple[int, ...]:
         """The rungs of the lowest bracket, which are those of all of them, and `max`."""
         assert self.pruning.max is not None
@@ -88,7 +74,7 @@ class Halving:
         """Rungs without entries."""
         return Rungs()
 
-    def style(self, *, can_save: bool) -> tuple[Style, Why]:
+    def style(self, *, can_save: bool) -> tuple[pruner.Style, reasons.Why]:
         """As the file says, else by whether trials can save."""
         if self.pruning.style != "auto":
             return self.pruning.style, reasons.StyleBasis("file")
@@ -96,28 +82,28 @@ class Halving:
             return "promote", reasons.StyleBasis("can save")
         return "stop", reasons.StyleBasis("can't save")
 
-    def observe(self, state: PrunerState, trial: int, step: int, value: float) -> None:
+    def observe(self, state: pruner.PrunerState, trial: int, step: int, value: float) -> None:
         """Reports between two rungs have no effect."""
 
-    def complete(self, state: PrunerState, trial: int) -> None:
+    def complete(self, state: pruner.PrunerState, trial: int) -> None:
         """A COMPLETE trial has filled its rungs already."""
 
     def judge(
         self,
-        state: PrunerState,
-        report: Report,
+        state: pruner.PrunerState,
+        report: pruner.Report,
         available: Container[int],
         *,
         new: bool = False,  # noqa: ARG002 - the protocol's
-    ) -> Judgement | None:
-        """None for a report that fills no rung."""
+    ) -> pruner.Judgement | None:
+        """The verdict on a report; None if it fills no rung."""
         if self.pruning.max is not None and report.step >= self.pruning.max:
             return None
         bracket = self.plan.bracket_of(report.trial)
         crossed = self._crossed(state, bracket, report.trial, report.step)
         if not crossed:
             return None
-        loss = inf if report.diverged else loss_of(report.value, self.mode)
+        loss = inf if report.diverged else pruner.loss_of(report.value, self.mode)
         newcomer = (loss, report.trial)
         promotes = (state.style or self.pruning.style) == "promote"
         # a promotion needs a rank in the highest rung, the style "stop" in all of them
@@ -136,7 +122,9 @@ class Halving:
             return self._judgement(place, "go", self._ranked(place, "go"))
         return self._judgement(place, "pause", self._ranked(place, "wait", ahead))
 
-    def enter(self, state: PrunerState, trial: int, step: int, value: float, action: str) -> None:
+    def enter(
+        self, state: pruner.PrunerState, trial: int, step: int, value: float, action: str
+    ) -> None:
         """Fill, with this report's value, every rung up to `step` that the trial has not filled.
 
         With "pause" it waits at the highest of them; all others count as passed.
@@ -150,7 +138,7 @@ class Halving:
         rungs = self._rungs(state)[bracket]
         self._leave(state, bracket, trial)
         rungs[crossed[0]].recover(trial)
-        newcomer = (loss_of(value, self.mode), trial)
+        newcomer = (pruner.loss_of(value, self.mode), trial)
         for number in crossed:
             insort(rungs[number].entries, newcomer)
         state.filled[trial] = crossed[-1] + 1
@@ -158,7 +146,7 @@ class Halving:
             insort(rungs[crossed[-1]].waiting, newcomer)
             state.memory.waiting[trial] = newcomer[0]
 
-    def fail(self, state: PrunerState, trial: int) -> None:
+    def fail(self, state: pruner.PrunerState, trial: int) -> None:
         """Count a failed trial as the worst in the next rung of its bracket, once."""
         bracket = self.plan.bracket_of(trial)
         number = state.filled.get(trial, 0)
@@ -167,11 +155,11 @@ class Halving:
 
     def promotion(
         self,
-        state: PrunerState,
+        state: pruner.PrunerState,
         available: Container[int],
         *,
         new: bool = False,  # noqa: ARG002 - the protocol's
-    ) -> Promotion | None:
+    ) -> pruner.Promotion | None:
         """The best trial of the highest rung that may promote one."""
         if not state.memory.waiting:
             return None
@@ -184,7 +172,9 @@ class Halving:
                 return self._promotion(place, entry[1], why, by_rank=True)
         return None
 
-    def last_resort(self, state: PrunerState, available: Iterable[int]) -> Promotion | None:
+    def last_resort(
+        self, state: pruner.PrunerState, available: Iterable[int]
+    ) -> pruner.Promotion | None:
         """The trial at the highest rung; there the best value, among equals the first trial."""
         waiting = state.memory.waiting
         found = [(-self._waits_at(state, n).step, waiting[n], n) for n in available]
@@ -194,11 +184,11 @@ class Halving:
         place = self.place_of(state, trial)
         return self._promotion(place, trial, self._ranked(place, "last resort"), by_rank=False)
 
-    def not_promoted(self, state: PrunerState, trial: int) -> Why:
+    def not_promoted(self, state: pruner.PrunerState, trial: int) -> reasons.Why:
         """The current rank in its rung."""
         return self._ranked(self.place_of(state, trial), "end")
 
-    def send(self, state: PrunerState, trial: int, rung: int) -> None:
+    def send(self, state: pruner.PrunerState, trial: int, rung: int) -> None:
         """As `Pruner.send`; nothing where the trial has left the rung meanwhile."""
         bracket = self.plan.bracket_of(trial)
         if self.plan.steps[bracket].index(rung) + 1 == state.filled.get(trial):
@@ -206,7 +196,9 @@ class Halving:
 
     # --- one rung --------------------------------------------------------------------------------
 
-    def _place(self, state: PrunerState, rung: RungPlace, newcomer: Entry, *, least: int) -> Place:
+    def _place(
+        self, state: pruner.PrunerState, rung: RungPlace, newcomer: Entry, *, least: int
+    ) -> Place:
         """The newcomer's place once entered; its own failure in this rung does not count."""
         brackets = state.memory.brackets
         filled = brackets[rung.bracket][rung.number] if brackets else Rung()
@@ -246,34 +238,34 @@ class Halving:
 
     # --- all rungs -------------------------------------------------------------------------------
 
-    def _rungs(self, state: PrunerState) -> list[list[Rung]]:
+    def _rungs(self, state: pruner.PrunerState) -> list[list[Rung]]:
         if not state.memory.brackets:
             state.memory.brackets = [[Rung() for _ in steps] for steps in self.plan.steps]
         brackets: list[list[Rung]] = state.memory.brackets
         return brackets
 
-    def _crossed(self, state: PrunerState, bracket: int, trial: int, step: int) -> range:
+    def _crossed(self, state: pruner.PrunerState, bracket: int, trial: int, step: int) -> range:
         """The rungs of its bracket, counted from 0, that a report at `step` fills."""
         first = state.filled.get(trial, 0)
         return range(first, max(first, bisect_right(self.plan.steps[bracket], step)))
 
     @staticmethod
-    def _leave(state: PrunerState, bracket: int, trial: int) -> None:
+    def _leave(state: pruner.PrunerState, bracket: int, trial: int) -> None:
         loss = state.memory.waiting.pop(trial, None)
         if loss is not None:
             state.memory.brackets[bracket][state.filled[trial] - 1].leave((loss, trial))
 
-    def _waits_at(self, state: PrunerState, trial: int) -> RungPlace:
+    def _waits_at(self, state: pruner.PrunerState, trial: int) -> RungPlace:
         return self.plan.rung(self.plan.bracket_of(trial), state.filled[trial] - 1)
 
-    def place_of(self, state: PrunerState, trial: int) -> Place:
+    def place_of(self, state: pruner.PrunerState, trial: int) -> Place:
         """The place of a trial that waits at a rung."""
         at = self._waits_at(state, trial)
         rung = state.memory.brackets[at.bracket][at.number]
         return self._waiting_place(rung, at, (state.memory.waiting[trial], trial))
 
     def _ahead(
-        self, state: PrunerState, own: RungPlace, newcomer: Entry, available: Container[int]
+        self, state: pruner.PrunerState, own: RungPlace, newcomer: Entry, available: Container[int]
     ) -> tuple[int, RungPlace] | None:
         """(trial, rung) that a free slot would take before the newcomer in `own`; None for none."""
         memory: Rungs = state.memory
@@ -295,14 +287,16 @@ class Halving:
     # --- reasons ---------------------------------------------------------------------------------
 
     def _judgement(
-        self, place: Place, action: Literal["go", "stop", "pause"], why: Why
-    ) -> Judgement:
-        cut = value_of(place.cut, self.mode)
-        return Judgement(action, place.rung.step, place.rank, place.n, cut, why)
+        self, place: Place, action: Literal["go", "stop", "pause"], why: reasons.Why
+    ) -> pruner.Judgement:
+        cut = pruner.value_of(place.cut, self.mode)
+        return pruner.Judgement(action, place.rung.step, place.rank, place.n, cut, why)
 
-    def _promotion(self, place: Place, trial: int, why: Why, *, by_rank: bool) -> Promotion:
-        cut = value_of(place.cut, self.mode)
-        return Promotion(trial, place.rung.step, place.rank, place.n, cut, why, by_rank)
+    def _promotion(
+        self, place: Place, trial: int, why: reasons.Why, *, by_rank: bool
+    ) -> pruner.Promotion:
+        cut = pruner.value_of(place.cut, self.mode)
+        return pruner.Promotion(trial, place.rung.step, place.rank, place.n, cut, why, by_rank)
 
     def _ranked(
         self,
@@ -315,8 +309,8 @@ class Halving:
             place.rank,
             place.n,
             place.kept,
-            value_of(place.loss, self.mode),
-            value_of(place.cut, self.mode),
+            pruner.value_of(place.loss, self.mode),
+            pruner.value_of(place.cut, self.mode),
             then,
             None if ahead is None else (ahead[0], self._named(ahead[1])),
             ceil(self.pruning.reduction),
@@ -334,14 +328,14 @@ class Halving:
 # --- the rows of the registry -------------------------------------------------------------------
 
 
-def _check(pruning: PruningSpec, *, held_all: bool) -> Iterable[Fault]:
+def _check(pruning: pruner.PruningSpec, *, held_all: bool) -> Iterable[options.Fault]:
     """held_all: as many brackets as the range allows; else as many as the file sets."""
-    yield from check_range(pruning)
+    yield from pruner.check_range(pruning)
     if pruning.reduction <= 1 or pruning.max is None or pruning.min >= pruning.max:
         return
     if log(pruning.max / pruning.min) / log(pruning.reduction) > _MOST_RUNGS:
         words = f"makes more than {_MOST_RUNGS:,} rungs; write reduction = 3, say"
-        yield Fault("reduction", words)
+        yield options.Fault("reduction", words)
         return
     held = most_brackets(pruning.min, pruning.max, pruning.reduction)
     if pruning.brackets > held and not held_all:
@@ -349,44 +343,44 @@ def _check(pruning: PruningSpec, *, held_all: bool) -> Iterable[Fault]:
             f"is more than min = {pruning.min} to max = {pruning.max} with "
             f"reduction = {pruning.reduction:g} holds; write brackets = {held} or less"
         )
-        yield Fault("brackets", words)
+        yield options.Fault("brackets", words)
     elif (held if held_all else pruning.brackets) > _MOST_BRACKETS:
         words = f"makes more than {_MOST_BRACKETS} brackets; write reduction = 3, say"
-        yield Fault("reduction" if held_all else "brackets", words)
+        yield options.Fault("reduction" if held_all else "brackets", words)
 
 
-def _check_asha(pruning: PruningSpec, _keys: Collection[str]) -> Iterable[Fault]:
+def _check_asha(pruning: pruner.PruningSpec, _keys: Collection[str]) -> Iterable[options.Fault]:
     return _check(pruning, held_all=False)
 
 
-def _check_hyperband(pruning: PruningSpec, keys: Collection[str]) -> Iterable[Fault]:
+def _check_hyperband(pruning: pruner.PruningSpec, keys: Collection[str]) -> Iterable[options.Fault]:
     if "brackets" not in keys:
         return _check(pruning, held_all=True)
     words = (
         'is not for method = "hyperband", which takes as many as its range holds; '
         'leave it out, or use method = "asha"'
     )
-    return (*check_range(pruning), Fault("brackets", words))
+    return (*pruner.check_range(pruning), options.Fault("brackets", words))
 
 
-def _asha(pruning: PruningSpec) -> Plan:
+def _asha(pruning: pruner.PruningSpec) -> Plan:
     return asha_plan(pruning.min, pruning.max, pruning.reduction, pruning.brackets)
 
 
-def _hyperband(pruning: PruningSpec) -> Plan:
+def _hyperband(pruning: pruner.PruningSpec) -> Plan:
     return hyperband_plan(pruning.min, pruning.max, pruning.reduction, pruning.anchor)
 
 
 _KEYS = frozenset({"min", "max", "reduction", "style", "brackets"})
 
-ASHA = PrunerKind(
+ASHA = pruner.PrunerKind(
     summary="asynchronous successive halving: each rung sends its best on",
     make=lambda pruning, mode: Halving(pruning, mode, _asha(pruning)),
     keys=_KEYS,
     check=_check_asha,
     trials_needed=lambda pruning: _asha(pruning).trials_needed(pruning.reduction),
 )
-HYPERBAND = PrunerKind(
+HYPERBAND = pruner.PrunerKind(
     summary="the same in several brackets, which start at different rungs",
     make=lambda pruning, mode: Halving(pruning, mode, _hyperband(pruning)),
     keys=_KEYS,

@@ -1,7 +1,5 @@
 """Median stopping: running averages, and verdicts by their median."""
 
-from __future__ import annotations
-
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection, Container, Iterable
 from dataclasses import dataclass
@@ -10,22 +8,9 @@ from typing import Literal
 
 import msgspec
 
-from tuitune.core import reasons
-from tuitune.core.options import Fault, Mode
+from tuitune.core import options, reasons
+from tuitune.core.pruning import pruner
 from tuitune.core.pruning.brackets import NO_RUNGS, Plan, spaced
-from tuitune.core.pruning.pruner import (
-    Judgement,
-    Promotion,
-    PrunerKind,
-    PrunerState,
-    PruningSpec,
-    Report,
-    Style,
-    check_range,
-    loss_of,
-    value_of,
-)
-from tuitune.core.reasons import Why
 
 # With more steps than this averages are kept at every second of them, then at every fourth and so
 # on, which bounds the memory for trials that report at each of a million steps.
@@ -69,8 +54,8 @@ class Median:
     al. 2017, "Google Vizier: A Service for Black-Box Optimization", section 3.2.2).
     """
 
-    pruning: PruningSpec
-    mode: Mode
+    pruning: pruner.PruningSpec
+    mode: options.Mode
 
     @property
     def plan(self) -> Plan:
@@ -91,24 +76,24 @@ class Median:
         """Averages of no trial."""
         return Averages()
 
-    def style(self, *, can_save: bool) -> tuple[Style, Why]:  # noqa: ARG002 - the protocol's
+    def style(self, *, can_save: bool) -> tuple[pruner.Style, reasons.Why]:  # noqa: ARG002 - the protocol's
         """Always "stop": a stopped trial has no rung to wait at."""
         return "stop", reasons.StyleBasis("method")
 
     def judge(
         self,
-        state: PrunerState,
-        report: Report,
+        state: pruner.PrunerState,
+        report: pruner.Report,
         available: Container[int],  # noqa: ARG002 - no trial waits
         *,
         new: bool = False,  # noqa: ARG002 - the same
-    ) -> Judgement | None:
-        """None where no complete trial has reported by this step."""
+    ) -> pruner.Judgement | None:
+        """The verdict at this step; None if no complete trial has reported by then."""
         pruning, step = self.pruning, report.step
         if step < pruning.min or (pruning.max is not None and step >= pruning.max):
             return None
         column = _column(state.memory, step)
-        newest = loss_of(report.value, self.mode)
+        newest = pruner.loss_of(report.value, self.mode)
         if report.diverged or newest == inf:
             return self._diverged(column, report)
         if not column:
@@ -116,18 +101,20 @@ class Median:
         curve = state.memory.curves.get(report.trial)
         best = newest if curve is None else min(curve.best, newest)
         median = median_of(column)
-        own, cut = value_of(best, self.mode), value_of(median, self.mode)
+        own, cut = pruner.value_of(best, self.mode), pruner.value_of(median, self.mode)
         action: Literal["go", "stop"] = "go" if best <= median else "stop"
         why = reasons.Averaged(pruning.unit, step, own, cut, len(column), action)
-        return Judgement(action, step, bisect_left(column, best) + 1, len(column) + 1, cut, why)
+        return pruner.Judgement(
+            action, step, bisect_left(column, best) + 1, len(column) + 1, cut, why
+        )
 
-    def observe(self, state: PrunerState, trial: int, step: int, value: float) -> None:
+    def observe(self, state: pruner.PrunerState, trial: int, step: int, value: float) -> None:
         """Add the report to its trial's running average."""
         averages: Averages = state.memory
         curve = averages.curves.get(trial)
         if curve is None:
             curve = averages.curves[trial] = Curve()
-        loss = loss_of(value, self.mode)
+        loss = pruner.loss_of(value, self.mode)
         curve.best = min(curve.best, loss)
         if curve.counted:
             return
@@ -144,7 +131,7 @@ class Median:
         curve.steps.append(step)
         curve.averages.append(curve.total / curve.count)
 
-    def complete(self, state: PrunerState, trial: int) -> None:
+    def complete(self, state: pruner.PrunerState, trial: int) -> None:
         """Add its averages to those that other trials are compared with, once."""
         averages: Averages = state.memory
         curve = averages.curves.get(trial)
@@ -163,33 +150,37 @@ class Median:
         curve.counted = True
         curve.steps, curve.averages = [], []
 
-    def enter(self, state: PrunerState, trial: int, step: int, value: float, action: str) -> None:
+    def enter(
+        self, state: pruner.PrunerState, trial: int, step: int, value: float, action: str
+    ) -> None:
         """A verdict changes no average."""
 
-    def fail(self, state: PrunerState, trial: int) -> None:
+    def fail(self, state: pruner.PrunerState, trial: int) -> None:
         """A failed trial is never compared with."""
 
     def promotion(
-        self, state: PrunerState, available: Container[int], *, new: bool = False
-    ) -> Promotion | None:
+        self, state: pruner.PrunerState, available: Container[int], *, new: bool = False
+    ) -> pruner.Promotion | None:
         """None: no trial waits."""
 
-    def last_resort(self, state: PrunerState, available: Iterable[int]) -> Promotion | None:
+    def last_resort(
+        self, state: pruner.PrunerState, available: Iterable[int]
+    ) -> pruner.Promotion | None:
         """None: no trial waits."""
 
-    def send(self, state: PrunerState, trial: int, rung: int) -> None:
+    def send(self, state: pruner.PrunerState, trial: int, rung: int) -> None:
         """There is no rung to leave."""
 
-    def not_promoted(self, state: PrunerState, trial: int) -> Why:  # noqa: ARG002 - no trial waits
+    def not_promoted(self, state: pruner.PrunerState, trial: int) -> reasons.Why:  # noqa: ARG002 - no trial waits
         """Empty: no trial waits."""
         return ""
 
-    def _diverged(self, column: list[float], report: Report) -> Judgement:
-        cut = value_of(median_of(column), self.mode) if column else None
+    def _diverged(self, column: list[float], report: pruner.Report) -> pruner.Judgement:
+        cut = pruner.value_of(median_of(column), self.mode) if column else None
         rank = bisect_left(column, inf) + 1
         value = None if isfinite(report.value) else f"{report.value:g}"
         why = reasons.Diverged(value, self.pruning.unit, report.step)
-        return Judgement("stop", report.step, rank, len(column) + 1, cut, why)
+        return pruner.Judgement("stop", report.step, rank, len(column) + 1, cut, why)
 
 
 def median_of(rising: list[float]) -> float:
@@ -207,25 +198,25 @@ def _column(averages: Averages, step: int) -> list[float]:
     return averages.columns[place - 1] if place else []
 
 
-def _check(pruning: PruningSpec, keys: Collection[str]) -> Iterable[Fault]:
+def _check(pruning: pruner.PruningSpec, keys: Collection[str]) -> Iterable[options.Fault]:
     if "reduction" in keys:
         words = (
             'is not for method = "median", which has no rungs; leave it out, or use method = "asha"'
         )
-        yield Fault("reduction", words, "unused")
-    yield from check_range(pruning)
+        yield options.Fault("reduction", words, "unused")
+    yield from pruner.check_range(pruning)
     if pruning.brackets > 1:
         words = 'is not for method = "median", which has no rungs; leave it out'
-        yield Fault("brackets", words)
+        yield options.Fault("brackets", words)
     if pruning.style == "promote":
         words = (
             'is not for method = "median", which stops trials for good; '
             'leave style out, or use method = "asha"'
         )
-        yield Fault("style", words)
+        yield options.Fault("style", words)
 
 
-MEDIAN = PrunerKind(
+MEDIAN = pruner.PrunerKind(
     summary="stops a trial whose best is worse than the median of the finished ones' averages",
     make=Median,
     keys=frozenset({"min", "max", "style"}),

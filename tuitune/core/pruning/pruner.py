@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Container, Iterable, Mapping
-from dataclasses import dataclass, field
 from math import inf, isfinite
 from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
+from tuitune.core import paces, reasons
 from tuitune.core.options import Fault, Mode, Option
 from tuitune.core.pruning.brackets import Plan
-from tuitune.core.reasons import Why
 
 Style = Literal["promote", "stop"]
 PruningStyle = Literal["auto", "promote", "stop"]
 
 
-@dataclass(frozen=True, slots=True)
-class PruningSpec:
+class PruningSpec(msgspec.Struct, frozen=True):
     """The table [pruning]: how trials end early, or wait.
 
     installed: the pruner's row where it is none of the registry's. options: the pruner's own.
@@ -34,8 +32,8 @@ class PruningSpec:
     style: PruningStyle = "auto"
     brackets: int = 1
     anchor: Literal["min", "max"] = "max"
-    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    installed: PrunerKind | None = field(default=None, compare=False, repr=False)
+    options: Mapping[str, Any] = {}
+    installed: PrunerKind | None = None
 
     @property
     def unit(self) -> str:
@@ -48,13 +46,15 @@ class PrunerState(msgspec.Struct, array_like=True):
 
     style: empty until it is chosen. anchor: as in the `PruningSpec` that the study was started
     with. filled: trial -> how many rungs of its bracket its reports have filled, the lowest first.
-    memory: the pruner's own, of the type that `Pruner.memory` returns.
+    memory: the pruner's own, of the type that `Pruner.memory` returns. times: of trials that may go
+    on, when they came to their newest rung.
     """
 
     style: Literal["", "promote", "stop"] = ""
     anchor: Literal["min", "max"] = "min"
     filled: dict[int, int] = {}
     memory: Any = None
+    times: dict[int, paces.Times] = {}
 
 
 class Report(NamedTuple):
@@ -80,7 +80,7 @@ class Judgement(msgspec.Struct, frozen=True):
     rank: int
     n: int
     cut: float | None
-    why: Why
+    why: reasons.Why
 
 
 class Promotion(msgspec.Struct, frozen=True):
@@ -94,12 +94,12 @@ class Promotion(msgspec.Struct, frozen=True):
     rank: int
     n: int
     cut: float | None
-    why: Why
+    why: reasons.Why
     by_rank: bool = True
 
 
 class Pruner(Protocol):
-    """The pruner of one study: made of its [pruning] and the direction of its objective.
+    """The pruner of one study, made from its [pruning] and the direction of its objective.
 
     It holds no state: what it remembers is in the `PrunerState` that each method is given. Only
     `observe`, `enter`, `complete`, `fail` and `send` change that; the others are pure, so that a
@@ -125,7 +125,7 @@ class Pruner(Protocol):
         """What it remembers of a study without trials."""
         ...
 
-    def style(self, *, can_save: bool) -> tuple[Style, Why]:
+    def style(self, *, can_save: bool) -> tuple[Style, reasons.Why]:
         """The style from here on; can_save: the first trial at a rung has a checkpoint."""
         ...
 
@@ -176,13 +176,12 @@ class Pruner(Protocol):
         """Remove a trial from the rung at the step `rung`, if it waits there."""
         ...
 
-    def not_promoted(self, state: PrunerState, trial: int) -> Why:
+    def not_promoted(self, state: PrunerState, trial: int) -> reasons.Why:
         """Why a trial that waits at a rung is not promoted."""
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class PrunerKind:
+class PrunerKind(msgspec.Struct, frozen=True):
     """One row of the pruners' registry, or what a package offers by `tuitune.pruners`.
 
     summary: one line for the documentation. keys: those of [pruning] that it reads, besides

@@ -1,7 +1,5 @@
 """The entries of rungs: trials with the losses that they filled them with."""
 
-from __future__ import annotations
-
 from bisect import bisect_left, insort
 from math import inf
 from typing import NamedTuple

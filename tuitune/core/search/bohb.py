@@ -1,7 +1,5 @@
 """The model of BOHB: two kernel densities with the settings of Falkner et al. 2018."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from tuitune.core.options import Mode
-from tuitune.core.reasons import Cause, Denser
+from tuitune.core import options, reasons
 from tuitune.core.search.proposal import History, Past, Proposal, Tried, is_new, unmodelled
 from tuitune.core.search.random_search import RandomSearcher
 from tuitune.core.search.tpe.density import Columns, columns
@@ -41,7 +38,9 @@ class Sides(msgspec.Struct, frozen=True):
     poor: tuple[Past, ...]
 
 
-def _sides(pasts: Iterable[Past], rungs: Sequence[int], mode: Mode, least: int) -> Sides | None:
+def _sides(
+    pasts: Iterable[Past], rungs: Sequence[int], mode: options.Mode, least: int
+) -> Sides | None:
     """The best and worst trials of the highest rung with least + 2 of them; None without one.
 
     least: N_min, in the paper the number of parameters + 1. With N trials, max(N_min, q N) are good
@@ -159,7 +158,7 @@ class BohbModel:
 
     space: SearchSpace
     seed: int
-    mode: Mode
+    mode: options.Mode
     rungs: tuple[int, ...]
     random: RandomSearcher
     columns: Columns
@@ -177,10 +176,10 @@ class BohbModel:
             return self._explored(trial, tried, "all tried")
         config, ratio = chosen
         times = math.exp(min(ratio, 50.0))
-        why = Denser(times, len(found.good), len(found.poor), found.rung, running=False)
+        why = reasons.Denser(times, len(found.good), len(found.poor), found.rung, running=False)
         return Proposal(config, "bohb", why)
 
-    def _explored(self, trial: int, tried: Tried, cause: Cause) -> Proposal | None:
+    def _explored(self, trial: int, tried: Tried, cause: reasons.Cause) -> Proposal | None:
         return unmodelled(self.random.propose(trial, tried), cause)
 
     def _likeliest(
@@ -222,7 +221,9 @@ def _least_good(space: SearchSpace) -> int:
     return len(space.searched) + 1
 
 
-def bohb_model(space: SearchSpace, seed: int, mode: Mode, rungs: Sequence[int]) -> BohbModel:
+def bohb_model(
+    space: SearchSpace, seed: int, mode: options.Mode, rungs: Sequence[int]
+) -> BohbModel:
     """rungs: the resources that trials are compared at, ascending; empty: at their end alone."""
     random = RandomSearcher(space, seed)
     return BohbModel(space, seed, mode, tuple(rungs), random, columns(space))

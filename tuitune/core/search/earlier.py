@@ -6,31 +6,25 @@ orders this study's own trials is its weight (as in Feurer et al. 2018), so that
 misleads is soon left out.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import LinAlgError
 from scipy.special import ndtri
 
-from tuitune.core.options import Mode
-from tuitune.core.reasons import EarlierBest
-from tuitune.core.search.bayes.encoding import Encoding, Layout, encoding_of
-from tuitune.core.search.bayes.gaussian_process import Posterior, fit, posterior
-from tuitune.core.search.bayes.kernel import pairs_of
-from tuitune.core.search.bayes.observations import thinned
+from tuitune.core import options, reasons
+from tuitune.core.search.bayes import gaussian_process, kernel, observations
+from tuitune.core.search.bayes.encoding import Encoding, encoding_of
+from tuitune.core.search.bayes.layout import Layout
 from tuitune.core.search.proposal import History, Past, Proposal, Tried, identity
 from tuitune.core.search.start import START, StartThenModel
 from tuitune.core.search.trust import Results, trust
 from tuitune.core.space import SearchSpace, likely_of
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _FITTED = 120  # trials of a study that its Gaussian process is made from
 _POOLED = 150  # trials of all studies that are learned from
@@ -51,7 +45,7 @@ class EarlierStudy:
     places: NDArray[np.intp]
     rows: NDArray[np.float64]
     scores: NDArray[np.float64]
-    belief: Posterior | None  # None: too few trials
+    belief: gaussian_process.Posterior | None  # None: too few trials
 
     def expected(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """(rows,): the scores that it expects; 0 where it knows nothing."""
@@ -84,7 +78,7 @@ class EarlierStudies:
 
     @cached_property
     def _scores(self) -> tuple[NDArray[np.float64], ...]:
-        """Of each study: (studies, its trials), how each study would rank these."""
+        """For each study, how every study would rank its trials: (studies, its trials)."""
         return tuple(
             np.array(
                 [
@@ -128,7 +122,7 @@ class EarlierStudies:
 
 
 def _study(
-    name: str, encoding: Encoding, trials: Sequence[Past], places: Sequence[int], mode: Mode
+    name: str, encoding: Encoding, trials: Sequence[Past], places: Sequence[int], mode: options.Mode
 ) -> EarlierStudy:
     rows = encoding.rows([trials[place].config for place in places])
     order = np.array([_standing(trials[place], mode) for place in places])
@@ -141,7 +135,7 @@ def _study(
     return EarlierStudy(name, np.array(places), rows, scores, _belief(encoding, rows, scores))
 
 
-def _standing(past: Past, mode: Mode) -> tuple[float, float]:
+def _standing(past: Past, mode: options.Mode) -> tuple[float, float]:
     """What orders trials: those that came further are better, then the value at the same rung."""
     if past.state == "failed" or not past.curve:
         return math.inf, 0.0
@@ -151,13 +145,13 @@ def _standing(past: Past, mode: Mode) -> tuple[float, float]:
 
 def _belief(
     encoding: Encoding, rows: NDArray[np.float64], scores: NDArray[np.float64]
-) -> Posterior | None:
+) -> gaussian_process.Posterior | None:
     layout = Layout(tuple(column.categories for column in encoding.columns))
-    kept = thinned(scores, _FITTED)
+    kept = observations.thinned(scores, _FITTED)
     levels = np.zeros(len(kept), dtype=np.intp)
     try:
-        at = fit(pairs_of(layout, rows[kept], levels, 1), scores[kept])
-        return posterior(layout, at, rows[kept], levels, scores[kept])
+        at = gaussian_process.fit(kernel.pairs_of(layout, rows[kept], levels, 1), scores[kept])
+        return gaussian_process.posterior(layout, at, rows[kept], levels, scores[kept])
     except LinAlgError:
         return None
 
@@ -177,7 +171,7 @@ class Transfer:
     """
 
     space: SearchSpace
-    mode: Mode
+    mode: options.Mode
     method: str  # the origin of its proposals
     start: StartThenModel
     _kept: EarlierStudies | None = field(default=None)
@@ -202,7 +196,7 @@ class Transfer:
         studies = self.studies(foreign)
         weights = studies.weights(own)
         places, scores = studies.pooled(weights)
-        kept = thinned(scores, int(_POOLED * weights.max(initial=0.0)))
+        kept = observations.thinned(scores, int(_POOLED * weights.max(initial=0.0)))
         named = zip((study.name for study in studies.studies), weights.tolist(), strict=True)
         counted = tuple((name, round(weight, 3)) for name, weight in named if weight > 0.0)
         return Scores(dict(zip(places[kept].tolist(), scores[kept].tolist(), strict=True)), counted)
@@ -237,6 +231,8 @@ class Transfer:
             config = {name: value for name, value in past.config.items() if name not in drawn}
             if past.curve and trusted[studies.number_of(place)]:
                 found.append(
-                    Proposal(config, self.method, EarlierBest(past.curve[-1][1], past.study))
+                    Proposal(
+                        config, self.method, reasons.EarlierBest(past.curve[-1][1], past.study)
+                    )
                 )
         return found

@@ -1,9 +1,6 @@
 """Every configuration of a grid once, the coarse ones first."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from math import gcd
 from typing import Any
 
@@ -32,8 +29,7 @@ class Axis(msgspec.Struct, frozen=True):
     last: int
 
 
-@dataclass(frozen=True)
-class Subgrid:
+class Subgrid(msgspec.Struct, frozen=True):
     """The distinct configurations of a grid, numbered from 0 without building them.
 
     Parents come before their children. A number is read in mixed radix, in which an inactive
@@ -44,7 +40,7 @@ class Subgrid:
     space: SearchSpace
     axes: tuple[Axis, ...]
     named: Mapping[str, Sequence[Value]]
-    _sizes: dict[tuple[int, _Known], int] = field(default_factory=dict)
+    _sizes: dict[tuple[int, _Known], int] = {}
 
     @property
     def size(self) -> int:
@@ -173,11 +169,6 @@ def _levels_of(parameter: Parameter, count: int) -> tuple[int, ...]:
     return (0,) * count if unordered else bisection_levels(count)
 
 
-def _coarsened(axes: Sequence[Axis], level: int) -> tuple[Axis, ...]:
-    """The same axes with only the values of this level and coarser ones."""
-    return tuple(_coarser(axis, level) for axis in axes)
-
-
 def bisection_levels(count: int) -> tuple[int, ...]:
     """For each of `count` places in a row: both ends 0, the middle 1, the quarters 2, …"""
     levels = [0] * count
@@ -244,7 +235,8 @@ class GridSearcher:
         self._space = space
         depth = max((max(axis.levels, default=0) for axis in axes), default=0)
         self._subgrids = [
-            Subgrid(space, _coarsened(axes, level), named) for level in range(depth + 1)
+            Subgrid(space, tuple(_coarser(axis, level) for axis in axes), named)
+            for level in range(depth + 1)
         ]
         self._size = self._subgrids[-1].size
         self._order = _coarse_to_fine(self._subgrids)

@@ -1,7 +1,5 @@
 """Importance of the parameters of a study."""
 
-from __future__ import annotations
-
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -18,9 +16,8 @@ FINISHED: Final = frozenset({TrialState.COMPLETE, TrialState.PRUNED})
 LEAST: Final = 8  # finished trials below which there is no importance
 MOST: Final = 400  # finished trials that it is computed from
 GROWTH: Final = 0.1  # of the finished trials have to be new before it is computed again
-_CATEGORIES: Final = (
-    12  # a sampled parameter with more distinct values must be a number, or is ignored
-)
+# a sampled parameter with more distinct values must be a number, or is ignored
+_CATEGORIES: Final = 12
 
 
 class Configured(Ranked, Protocol):
@@ -109,7 +106,7 @@ class _Column(NamedTuple):
 
 
 def _column(parameter: Parameter, configs: Sequence[Mapping[str, Any]]) -> _Column | None:
-    """None where the parameter does not vary, or where its values can not be compared."""
+    """The column of a parameter; None if it does not vary, or its values can't be compared."""
     name = parameter.name
     if isinstance(parameter, Fixed):
         return None

@@ -1,7 +1,5 @@
 """Points of the user, tried before a method's proposals, and methods that ignore constraints."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from random import Random
 from typing import Any
@@ -9,18 +7,7 @@ from typing import Any
 import msgspec
 
 from tuitune.core.reasons import Drawn, Given
-from tuitune.core.search.proposal import (
-    AskModel,
-    History,
-    Method,
-    Model,
-    Proposal,
-    SearchSpec,
-    Tried,
-    identity,
-    is_new,
-)
-from tuitune.core.search.random_search import draw_untried
+from tuitune.core.search import proposal, random_search
 from tuitune.core.space import Fixed, Sampled, SearchSpace, to_unit
 
 
@@ -35,31 +22,35 @@ class _PointsFirst(msgspec.Struct, frozen=True):
     """
 
     space: SearchSpace
-    method: Method
-    points: tuple[Proposal, ...]
+    method: proposal.Method
+    points: tuple[proposal.Proposal, ...]
 
-    def propose(self, trial: int, tried: Tried) -> Proposal | AskModel | None:
+    def propose(
+        self, trial: int, tried: proposal.Tried
+    ) -> proposal.Proposal | proposal.AskModel | None:
         """The first given point that was not tried, otherwise the proposal of the method."""
         for index, point in enumerate(self.points):
             # Identities leave sampled values out: with those, a point is due by its number.
-            due = index == trial and is_new(self.space, point.config, tried)
-            if due or identity(self.space, point.config) not in tried:
+            due = index == trial and proposal.is_new(self.space, point.config, tried)
+            if due or proposal.identity(self.space, point.config) not in tried:
                 return point
         return self.method.propose(trial, tried)
 
 
-def points_first(space: SearchSpace, search: SearchSpec, method: Method) -> _PointsFirst:
+def points_first(
+    space: SearchSpace, search: proposal.SearchSpec, method: proposal.Method
+) -> _PointsFirst:
     """What a point leaves out is filled from the method's plan at the same index.
 
     Points that would break the constraints are left out.
     """
-    completed: list[Proposal] = []
+    completed: list[proposal.Proposal] = []
     for index, point in enumerate(search.points):
         try:
             planned, seed = method.planned(index), f"{search.seed}/{index}"
             found = complete_point(space, planned, Given(index), point, seed)
             if search.source:
-                found = Proposal(found.config, f"from {search.source}", "trained on")
+                found = proposal.Proposal(found.config, f"from {search.source}", "trained on")
             completed.append(found)
         except BrokenError:  # the study file's reader has refused it
             continue
@@ -67,8 +58,12 @@ def points_first(space: SearchSpace, search: SearchSpec, method: Method) -> _Poi
 
 
 def complete_point(
-    space: SearchSpace, planned: Proposal, given_as: Given, point: Mapping[str, Any], seed: str
-) -> Proposal:
+    space: SearchSpace,
+    planned: proposal.Proposal,
+    given_as: Given,
+    point: Mapping[str, Any],
+    seed: str,
+) -> proposal.Proposal:
     """The point with what it leaves out taken from `planned`; inactive parameters are removed.
 
     Where these together break the constraints, what is left out is drawn instead. Raises
@@ -100,14 +95,14 @@ def complete_point(
     config = {name: known[name] for name in names}
     if not space.keeps(config):
         raise BrokenError("the point breaks the constraints")
-    return Proposal(config, "point", why)
+    return proposal.Proposal(config, "point", why)
 
 
 def can_complete(space: SearchSpace, point: Mapping[str, Any]) -> bool:
     """Whether values were found for what a point leaves out that keep the constraints."""
     middles = space.configuration([0.5] * len(space.searched))
     try:
-        complete_point(space, Proposal(middles, "", ""), Given(None), point, "")
+        complete_point(space, proposal.Proposal(middles, "", ""), Given(None), point, "")
     except BrokenError:
         return False
     return True
@@ -117,17 +112,19 @@ class KeepsConstraints(msgspec.Struct, frozen=True):
     """An installed method, with random configurations in place of those that break constraints."""
 
     space: SearchSpace
-    method: Method
+    method: proposal.Method
     seed: int
 
-    def propose(self, trial: int, tried: Tried) -> Proposal | AskModel | None:
+    def propose(
+        self, trial: int, tried: proposal.Tried
+    ) -> proposal.Proposal | proposal.AskModel | None:
         """The method's proposal, or a random one."""
         found = self.method.propose(trial, tried)
-        if not isinstance(found, Proposal):
+        if not isinstance(found, proposal.Proposal):
             return found
         return _kept(self.space, self.seed, trial, found, tried)
 
-    def planned(self, index: int) -> Proposal:
+    def planned(self, index: int) -> proposal.Proposal:
         """The method's plan, or a random configuration."""
         found = self.method.planned(index)
         return _kept(self.space, self.seed, index, found, set()) or found
@@ -137,19 +134,21 @@ class ModelKeepsConstraints(msgspec.Struct, frozen=True):
     """The same for the model of an installed method."""
 
     space: SearchSpace
-    model: Model
+    model: proposal.Model
     seed: int
 
-    def propose(self, trial: int, history: History, tried: Tried) -> Proposal | None:
+    def propose(
+        self, trial: int, history: proposal.History, tried: proposal.Tried
+    ) -> proposal.Proposal | None:
         """The model's proposal, or a random one."""
         found = self.model.propose(trial, history, tried)
         return found and _kept(self.space, self.seed, trial, found, tried)
 
 
 def _kept(
-    space: SearchSpace, seed: int, trial: int, found: Proposal, tried: Tried
-) -> Proposal | None:
+    space: SearchSpace, seed: int, trial: int, found: proposal.Proposal, tried: proposal.Tried
+) -> proposal.Proposal | None:
     if space.keeps(found.config):
         return found
-    config = draw_untried(space, seed, trial, tried)
-    return None if config is None else Proposal(config, found.origin, Drawn(trial))
+    config = random_search.draw_untried(space, seed, trial, tried)
+    return None if config is None else proposal.Proposal(config, found.origin, Drawn(trial))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import msgspec
 
+from tuitune.core import paces, reasons
 from tuitune.core.options import Fault, Mode, Option
-from tuitune.core.reasons import Cause, NotModelled, Why
 from tuitune.core.space import SearchSpace, key
 
 
@@ -21,7 +20,7 @@ class Proposal(msgspec.Struct, frozen=True):
 
     config: dict[str, Any]
     origin: str
-    why: Why
+    why: reasons.Why
 
 
 class AskModel(msgspec.Struct, frozen=True):
@@ -51,8 +50,7 @@ class Method(Searcher, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class SearchSpec:
+class SearchSpec(msgspec.Struct, frozen=True):
     """How configurations are chosen, and how many."""
 
     method: str = "bayes"
@@ -62,13 +60,12 @@ class SearchSpec:
     points: tuple[Mapping[str, Any], ...] = ()
     # Folders or names of earlier studies, as in the file; "auto": those of the same training code.
     learn_from: tuple[str, ...] | Literal["auto"] = "auto"
-    options: Mapping[str, Any] = field(default_factory=dict)  # the method's own
-    installed: SearcherKind | None = field(default=None, compare=False, repr=False)  # its row
+    options: Mapping[str, Any] = {}  # the method's own
+    installed: SearcherKind | None = None  # its row
     source: str = ""  # the trial of another study that the points are from, as "#7 of digits"
 
 
-@dataclass(frozen=True, slots=True)
-class SearcherKind:
+class SearcherKind(msgspec.Struct, frozen=True):
     """One row of the search methods' registry, or what a package offers by `tuitune.searchers`.
 
     summary: one line for the documentation. make: from the space, [search], and whether there are
@@ -93,17 +90,19 @@ class SearcherKind:
 
 def identity(space: SearchSpace, config: Mapping[str, Any]) -> str:
     """A text that is equal for two configurations only if all but their sampled values are."""
+    if not space.sampled:
+        return key(config)
     sampled = {parameter.name for parameter in space.sampled}
     return key({name: value for name, value in config.items() if name not in sampled})
 
 
 def unmodelled(
-    found: Proposal | None, cause: Cause, origin: str = "exploration"
+    found: Proposal | None, cause: reasons.Cause, origin: str = "exploration"
 ) -> Proposal | None:
     """The proposal of another searcher, in place of one by the model; cause: why not by that."""
     if found is None:
         return None
-    return Proposal(found.config, origin, NotModelled(cause, found.why))
+    return Proposal(found.config, origin, reasons.NotModelled(cause, found.why))
 
 
 def is_new(space: SearchSpace, config: Mapping[str, Any], tried: Tried) -> bool:
@@ -137,6 +136,7 @@ class Past(msgspec.Struct, frozen=True, array_like=True):
     curve: tuple[tuple[int, float], ...]
     state: Fate
     study: str = ""
+    times: paces.Times | None = None  # None: not known
 
 
 class History(msgspec.Struct, frozen=True):
@@ -148,6 +148,7 @@ class History(msgspec.Struct, frozen=True):
 
     past: tuple[Past, ...] = ()
     foreign: tuple[Past, ...] = ()
+    limited: bool = False  # the study ends by its clock
 
 
 class Model(Protocol):

@@ -1,7 +1,5 @@
 """Random configurations that were not tried yet, alone or before those of a model."""
 
-from __future__ import annotations
-
 from itertools import islice
 from random import Random
 from typing import Any
@@ -73,7 +71,7 @@ def draw_untried(space: SearchSpace, seed: int, trial: int, tried: Tried) -> dic
 
 
 def _draw(space: SearchSpace, seed: int, trial: int, draw: int) -> dict[str, Any] | None:
-    """None where nothing that keeps the constraints was found."""
+    """A random configuration; None if none was found that keeps the constraints."""
     random = Random(f"{seed}/{trial}/{draw}")  # noqa: S311 - reproducible by design
     point = space.draw(random)
     return None if point is None else space.configuration(point)

@@ -1,23 +1,12 @@
 """The search methods by the name that a study file gives, after the points of the user."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from tuitune.core.options import Fault, Mode, Option
 from tuitune.core.reasons import Given
-from tuitune.core.search.grid import GridSearcher
-from tuitune.core.search.points import (
-    KeepsConstraints,
-    ModelKeepsConstraints,
-    complete_point,
-    points_first,
-)
+from tuitune.core.search import grid, points, random_search, sobol, start
 from tuitune.core.search.proposal import Model, Proposal, Searcher, SearcherKind, SearchSpec
-from tuitune.core.search.random_search import RandomSearcher, random_then_model
-from tuitune.core.search.sobol import sobol_searcher
-from tuitune.core.search.start import start_then_model
 from tuitune.core.space import EndlessError, SearchSpace, grid_size, grid_width
 
 _LARGEST_GRID = 10_000_000
@@ -37,8 +26,8 @@ def make_searcher(space: SearchSpace, search: SearchSpec, *, informed: bool = Fa
     """
     method = searcher_kind(search).make(space, search, informed)
     if search.installed is not None and space.groups:
-        method = KeepsConstraints(space, method, search.seed)
-    return points_first(space, search, method) if search.points else method
+        method = points.KeepsConstraints(space, method, search.seed)
+    return points.points_first(space, search, method) if search.points else method
 
 
 def make_model(space: SearchSpace, search: SearchSpec, mode: Mode, rungs: tuple[int, ...]) -> Model:
@@ -52,7 +41,7 @@ def make_model(space: SearchSpace, search: SearchSpec, mode: Mode, rungs: tuple[
         raise ValueError(f"{search.method} needs no model")
     model = make(space, search, mode, rungs)
     if search.installed is not None and space.groups:
-        return ModelKeepsConstraints(space, model, search.seed)
+        return points.ModelKeepsConstraints(space, model, search.seed)
     return model
 
 
@@ -64,7 +53,7 @@ def complete(
     Raises BrokenError where nothing was found that keeps the constraints.
     """
     planned = searcher_kind(search).make(space, search, False).planned(trial)  # noqa: FBT003 - informed
-    return complete_point(space, planned, Given(None), given, f"{search.seed}/{trial}")
+    return points.complete_point(space, planned, Given(None), given, f"{search.seed}/{trial}")
 
 
 def _bayes(space: SearchSpace, search: SearchSpec, mode: Mode, rungs: tuple[int, ...]) -> Model:
@@ -132,35 +121,37 @@ def _grid_problem(space: SearchSpace, levels: int, has_trials: bool) -> str:  # 
 SEARCHERS: Final[dict[str, SearcherKind]] = {
     "bayes": SearcherKind(
         summary="a Gaussian process over configurations and rungs",
-        make=lambda space, search, informed: start_then_model(
+        make=lambda space, search, informed: start.start_then_model(
             space, search.seed, informed=informed
         ),
         model=_bayes,
     ),
     "tpe": SearcherKind(
         summary="densities of good and poor configurations",
-        make=lambda space, search, informed: start_then_model(
+        make=lambda space, search, informed: start.start_then_model(
             space, search.seed, informed=informed
         ),
         model=_tpe,
     ),
     "bohb": SearcherKind(
         summary="BOHB with hyperband: densities with the settings of its paper",
-        make=lambda space, search, _: random_then_model(space, search.seed),
+        make=lambda space, search, _: random_search.random_then_model(space, search.seed),
         model=_bohb,
         informed=False,
     ),
     "sobol": SearcherKind(
         summary="points that fill the space evenly",
-        make=lambda space, search, _: sobol_searcher(space, search.seed),
+        make=lambda space, search, _: sobol.sobol_searcher(space, search.seed),
     ),
     "random": SearcherKind(
         summary="uniform random points",
-        make=lambda space, search, _: RandomSearcher(space, search.seed),
+        make=lambda space, search, _: random_search.RandomSearcher(space, search.seed),
     ),
     "grid": SearcherKind(
         summary="every combination of values, the coarse ones first",
-        make=lambda space, search, _: GridSearcher(space, search.options.get("levels", _LEVELS)),
+        make=lambda space, search, _: grid.GridSearcher(
+            space, search.options.get("levels", _LEVELS)
+        ),
         options=(Option("levels", "whole", _LEVELS, 2),),
         check=_check_grid,
         size=lambda space, search: grid_size(space, search.options.get("levels", _LEVELS)),

@@ -1,24 +1,13 @@
 """The first configurations of a study with a model."""
 
-from __future__ import annotations
-
 import msgspec
 from msgspec.structs import replace
 
+from tuitune.core import space as spaces
 from tuitune.core.reasons import Drawn, MiddleOfRanges, SobolPoint
 from tuitune.core.search.proposal import AskModel, Proposal, Tried, is_new
 from tuitune.core.search.random_search import draw_untried
 from tuitune.core.search.sobol import SobolSearcher, sobol_searcher
-from tuitune.core.space import (
-    Choice,
-    Parameter,
-    SearchSpace,
-    Value,
-    likely_of,
-    likely_units,
-    middle,
-    normal_quantile,
-)
 
 START = 6  # trials; a model of fewer is no better than random
 _SIGMAS = 2.0  # standard deviations between the ends of a likely range
@@ -36,20 +25,20 @@ class StartThenModel(msgspec.Struct, frozen=True):
     first trial on.
     """
 
-    space: SearchSpace
+    space: spaces.SearchSpace
     sobol: SobolSearcher
     informed: bool
 
     def planned(self, index: int) -> Proposal:
         """Point number `index` of the start, which is infinite."""
         point, source = self._point(index)
-        if index % 2 == 0 and any(map(likely_of, self.space.searched)):
+        if index % 2 == 0 and any(map(spaces.likely_of, self.space.searched)):
             config = self._believed(point, exact=index == 0)
             if self.space.keeps(config) and not isinstance(source, Drawn):
                 return Proposal(config, _ORIGIN, replace(source, believed=True))
         return Proposal(self.space.configuration(point), _ORIGIN, source)
 
-    def _believed(self, point: list[float], *, exact: bool) -> dict[str, Value]:
+    def _believed(self, point: list[float], *, exact: bool) -> dict[str, spaces.Value]:
         """The configuration at a point that is moved to the likely values; exact: onto them."""
         likely = [
             _pulled(parameter, coordinate, exact=exact)
@@ -57,7 +46,11 @@ class StartThenModel(msgspec.Struct, frozen=True):
         ]
         config = self.space.configuration(likely)
         if exact:
-            named = {p.name: likely_of(p)[0] for p in self.space.searched if len(likely_of(p)) == 1}
+            named = {
+                p.name: spaces.likely_of(p)[0]
+                for p in self.space.searched
+                if len(spaces.likely_of(p)) == 1
+            }
             config = {name: named.get(name, value) for name, value in config.items()}
         return config
 
@@ -67,7 +60,9 @@ class StartThenModel(msgspec.Struct, frozen=True):
         if index or not any(map(_has_middle, self.space.searched)):
             return point, source
         both = zip(self.space.searched, point, strict=True)
-        centre = [middle(parameter) if _has_middle(parameter) else at for parameter, at in both]
+        centre = [
+            spaces.middle(parameter) if _has_middle(parameter) else at for parameter, at in both
+        ]
         return (centre, MiddleOfRanges()) if self.space.keeps_at(centre) else (point, source)
 
     def propose(self, trial: int, tried: Tried) -> Proposal | AskModel | None:
@@ -81,26 +76,28 @@ class StartThenModel(msgspec.Struct, frozen=True):
         return None if config is None else Proposal(config, _ORIGIN, Drawn(trial, planned.why))
 
 
-def _has_middle(parameter: Parameter) -> bool:
-    if isinstance(parameter, Choice):
+def _has_middle(parameter: spaces.Parameter) -> bool:
+    if isinstance(parameter, spaces.Choice):
         return parameter.ordered or bool(parameter.weights)
     return True
 
 
-def start_then_model(space: SearchSpace, seed: int, *, informed: bool) -> StartThenModel:
+def start_then_model(space: spaces.SearchSpace, seed: int, *, informed: bool) -> StartThenModel:
     """informed: there are trials of earlier studies, so that no start is needed."""
     return StartThenModel(space, sobol_searcher(space, seed), informed)
 
 
-def _pulled(parameter: Parameter, coordinate: float, *, exact: bool) -> float:
+def _pulled(parameter: spaces.Parameter, coordinate: float, *, exact: bool) -> float:
     """The coordinate as a quantile of the belief, a normal distribution truncated to the range."""
-    likely = likely_units(parameter)
+    likely = spaces.likely_units(parameter)
     if not likely:
         return coordinate
-    if isinstance(parameter, Choice):
+    if isinstance(parameter, spaces.Choice):
         return likely[0 if exact else min(int(coordinate * len(likely)), len(likely) - 1)]
     low, high = likely[0], likely[-1]
     if exact:
         return (low + high) / 2
     share = min(max(coordinate, 1e-9), 1 - 1e-9)
-    return normal_quantile((low + high) / 2, max((high - low) / _SIGMAS, _LEAST_SIGMA), share)
+    return spaces.normal_quantile(
+        (low + high) / 2, max((high - low) / _SIGMAS, _LEAST_SIGMA), share
+    )

@@ -1,7 +1,5 @@
 """Trials of earlier studies, converted to the space of this study."""
 
-from __future__ import annotations
-
 import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
@@ -9,28 +7,9 @@ from typing import Any
 
 import msgspec
 
-from tuitune.core.events import TrialState
+from tuitune.core import events, spec
 from tuitune.core.search.proposal import Fate, Past
-from tuitune.core.space.families import parents_first
-from tuitune.core.space.parameters import (
-    Choice,
-    Fixed,
-    FloatRange,
-    Parameter,
-    Sampled,
-    Value,
-    from_unit,
-    index_of,
-    is_number,
-    levels,
-    nearest_index,
-    same,
-    spell,
-    value_at,
-)
-from tuitune.core.space.priors import middle
-from tuitune.core.space.searchspace import SearchSpace
-from tuitune.core.spec import Objective
+from tuitune.core.space import families, parameters, priors, searchspace
 
 
 class Earlier(msgspec.Struct, frozen=True):
@@ -42,25 +21,28 @@ class Earlier(msgspec.Struct, frozen=True):
 
     number: int
     config: dict[str, Any]
-    state: TrialState
+    state: events.TrialState
     step: int
     value: float | None
     points: Sequence[tuple[int, float | None]]
     study: str = ""
 
 
-def past_of(earlier: Earlier, objective: Objective, rungs: Sequence[int]) -> Past | None:
+def past_of(earlier: Earlier, objective: spec.Objective, rungs: Sequence[int]) -> Past | None:
     """The trial for this study's model; None where it has no information.
 
     rungs: those of its own study. There a trial that was pruned counts by the rung that it came to
     and its value there; without rungs only complete ones count.
     """
-    diverged = earlier.value is None and earlier.state in (TrialState.COMPLETE, TrialState.PRUNED)
-    fate: Fate = "failed" if diverged or earlier.state == TrialState.FAILED else "ended"
+    diverged = earlier.value is None and earlier.state in (
+        events.TrialState.COMPLETE,
+        events.TrialState.PRUNED,
+    )
+    fate: Fate = "failed" if diverged or earlier.state == events.TrialState.FAILED else "ended"
     curve: tuple[tuple[int, float], ...] = ()
     if rungs:
         curve = _curve(earlier, objective, rungs)
-    elif earlier.state == TrialState.COMPLETE and earlier.value is not None:
+    elif earlier.state == events.TrialState.COMPLETE and earlier.value is not None:
         curve = ((1, earlier.value),)
     if not curve and fate != "failed":
         return None
@@ -68,7 +50,7 @@ def past_of(earlier: Earlier, objective: Objective, rungs: Sequence[int]) -> Pas
 
 
 def _curve(
-    earlier: Earlier, objective: Objective, rungs: Sequence[int]
+    earlier: Earlier, objective: spec.Objective, rungs: Sequence[int]
 ) -> tuple[tuple[int, float], ...]:
     """(rung, value) of each rung that it has passed."""
     curve: list[tuple[int, float]] = []
@@ -88,13 +70,15 @@ class UnfitError(Exception):
     """A configuration that is impossible in this space; str() says which parameter, and why."""
 
 
-def fitted(space: SearchSpace, config: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def fitted(
+    space: searchspace.SearchSpace, config: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
     """(the configuration in this space, names that it lacked and that are set to the middle).
 
     Numbers are moved to the nearest possible value, unknown parameters are left out. Raises
     UnfitError.
     """
-    ordered, _ = parents_first(space.parameters)
+    ordered, _ = families.parents_first(space.parameters)
     known: dict[str, Any] = {}
     lacking: list[str] = []
     for parameter in ordered:
@@ -102,33 +86,38 @@ def fitted(space: SearchSpace, config: Mapping[str, Any]) -> tuple[dict[str, Any
             continue
         if parameter.name in config:
             known[parameter.name] = _fitted(parameter, config[parameter.name])
-        elif isinstance(parameter, Fixed):
+        elif isinstance(parameter, parameters.Fixed):
             known[parameter.name] = parameter.value
-        elif not isinstance(parameter, Sampled):
-            known[parameter.name] = from_unit(parameter, middle(parameter))
+        elif not isinstance(parameter, parameters.Sampled):
+            known[parameter.name] = parameters.from_unit(parameter, priors.middle(parameter))
             lacking.append(parameter.name)
     return {p.name: known[p.name] for p in space.parameters if p.name in known}, lacking
 
 
-def _fitted(parameter: Parameter, value: Any) -> Value:
+def _fitted(parameter: parameters.Parameter, value: Any) -> parameters.Value:
     match parameter:
-        case Sampled():
-            found: Value = value
+        case parameters.Sampled():
+            found: parameters.Value = value
             return found
-        case Fixed():
-            if not same(parameter.value, value):
-                raise UnfitError(f"{parameter.name} is always {spell(parameter.value)} here")
+        case parameters.Fixed():
+            if not parameters.same(parameter.value, value):
+                raise UnfitError(
+                    f"{parameter.name} is always {parameters.spell(parameter.value)} here"
+                )
             return parameter.value
-        case Choice():
-            index = index_of(parameter, value)
+        case parameters.Choice():
+            index = parameters.index_of(parameter, value)
             if index is None:
-                raise UnfitError(f"{parameter.name} is never {spell(value)} here")
+                raise UnfitError(f"{parameter.name} is never {parameters.spell(value)} here")
             return parameter.values[index]
-    if not is_number(value):
+    if not parameters.is_number(value):
         raise UnfitError(f"{parameter.name} is a number here")
     if not parameter.low <= value <= parameter.high:
         raise UnfitError(f"{parameter.name} is from {parameter.low} to {parameter.high} here")
-    if isinstance(parameter, FloatRange) and parameter.step is None:
+    if isinstance(parameter, parameters.FloatRange) and parameter.step is None:
         return float(value)
-    index, count = nearest_index(parameter, value) or 0, levels(parameter) or 1
-    return value_at(parameter, min(max(index, 0), count - 1))
+    index, count = (
+        parameters.nearest_index(parameter, value) or 0,
+        parameters.levels(parameter) or 1,
+    )
+    return parameters.value_at(parameter, min(max(index, 0), count - 1))

@@ -1,21 +1,16 @@
 """How well an expectation ranks the trials of a study: the user's beliefs, or an earlier study."""
 
-from __future__ import annotations
-
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tuitune.core.options import Mode
 from tuitune.core.pruning.pruner import loss_of
 from tuitune.core.search.proposal import Past
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _BETA = 10.0  # trials after which a belief that is right counts for as much as one trial's
 _FIRST = 24  # trials that are ranked; later ones lie too close to each other
@@ -52,7 +47,7 @@ def _losses(past: Past, rungs: Sequence[int], mode: Mode) -> dict[int, float]:
         if rung >= 0:
             row.setdefault(rung, loss_of(value, mode))
     if past.state == "failed" and math.inf not in row.values():
-        row[min(len(row), max(0, len(rungs) - 1))] = math.inf
+        row[min(max(row, default=-1) + 1, max(0, len(rungs) - 1))] = math.inf
     return row
 
 

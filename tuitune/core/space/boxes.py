@@ -1,14 +1,13 @@
 """The part of the unit cube that constraints may leave, as boxes, in which draws need few tries."""
 
-from __future__ import annotations
-
 import heapq
 import math
 from bisect import bisect_right
 from collections.abc import Callable, MutableSequence, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, count
+
+import msgspec
 
 _MOST = 200  # boxes
 _LEAST_WIDTH = 1e-6  # of a side that is split
@@ -18,8 +17,7 @@ Box = tuple[Side, ...]
 Judge = Callable[[Box], bool | None]  # False: none of its points keeps the constraints; True: all
 
 
-@dataclass(frozen=True)
-class Boxes:
+class Boxes(msgspec.Struct, frozen=True, dict=True):
     """Disjoint boxes that hold all points of the unit cube that keep the constraints."""
 
     places: tuple[int, ...]  # of the sides, among the coordinates of a point

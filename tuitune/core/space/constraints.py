@@ -5,8 +5,6 @@ parameter that a configuration lacks has an unknown value, and so has all arithm
 each comparison; `and`, `or` and `not` go on from there by Kleene's three-valued logic.
 """
 
-from __future__ import annotations
-
 import ast
 import keyword
 import math
@@ -14,44 +12,27 @@ import operator
 import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from tuitune.core.space.expressions import (
-    ARITHMETIC,
-    ORDER,
-    Evaluated,
-    all_of,
-    any_of,
-    calculated,
-    compared,
-    equal,
-    negated,
-)
-from tuitune.core.space.parameters import (
-    Parameter,
-    Sampled,
-    Value,
-    is_number,
-    listed,
-    spell,
-)
+import msgspec
+
+from tuitune.core.space import expressions
+from tuitune.core.space.parameters import Parameter, Sampled, Value, is_number, listed, spell
 
 LONGEST: Final = 500  # characters of a constraint
 _DEEPEST = 250  # parts within each other
 
 
 class ConstraintError(Exception):
-    """A text that is no constraint; str() says which part of it, and how to correct it."""
+    """A text that is not a constraint; str() says which part of it, and how to correct it."""
 
 
-@dataclass(frozen=True)
-class Constraint:
+class Constraint(msgspec.Struct, frozen=True):
     """A constraint that was read. holds: of a configuration; None where it does not apply to it."""
 
     text: str
     names: frozenset[str]  # the parameters that it is about
-    holds: Evaluated
+    holds: expressions.Evaluated
 
 
 def read_constraint(text: str, parameters: Mapping[str, Parameter]) -> Constraint:
@@ -74,7 +55,7 @@ class _Term(NamedTuple):
     """A part of a constraint. possible: the values of a choice or a constant, if it is one."""
 
     kind: str  # a key of _KINDS
-    value: Evaluated
+    value: expressions.Evaluated
     node: ast.expr
     possible: tuple[Value, ...] = ()
 
@@ -136,7 +117,7 @@ class _Reader:
                 return self._arithmetic(node, op, self.term(left), self.term(right))
             case ast.BoolOp(op=op, values=values):
                 parts = [self._truth(self.term(value)).value for value in values]
-                joined = all_of if isinstance(op, ast.And) else any_of
+                joined = expressions.all_of if isinstance(op, ast.And) else expressions.any_of
                 return _Term("truth", joined(parts), node)
             case ast.Compare(left=left, ops=ops, comparators=others):
                 return self._compared(node, [left, *others], ops)
@@ -177,7 +158,7 @@ class _Reader:
         raise ConstraintError(f"{self._words(node)}: {_ONLY}")
 
     def _as_written(self, name: str) -> str:
-        """Python reads some characters of names as others that look alike."""
+        """The name in the file: Python replaces some characters of names by similar ones."""
         if name.isascii() or name in self.parameters:
             return name
         from unicodedata import normalize  # noqa: PLC0415 - for few names
@@ -206,23 +187,23 @@ class _Reader:
 
     def _unary(self, op: ast.unaryop, inner: _Term, node: ast.expr) -> _Term:
         if isinstance(op, ast.Not):
-            return _Term("truth", negated(self._truth(inner).value), node)
+            return _Term("truth", expressions.negated(self._truth(inner).value), node)
         if not isinstance(op, ast.USub | ast.UAdd):
             raise ConstraintError(f"{self._words(node)}: {_ONLY}")
         number = self._number(inner).value
         if isinstance(op, ast.UAdd):
             return inner
-        minus = calculated(operator.mul, lambda _: -1, number)
+        minus = expressions.calculated(operator.mul, lambda _: -1, number)
         possible = tuple(-v for v in inner.possible if is_number(v))
         return _Term("number", minus, node, possible)
 
     def _arithmetic(self, node: ast.BinOp, op: ast.operator, left: _Term, right: _Term) -> _Term:
-        function = ARITHMETIC.get(type(op))
+        function = expressions.ARITHMETIC.get(type(op))
         if function is None:
             mend = _INSTEAD.get(type(op), _ONLY)
             raise ConstraintError(f"{self._words(node)}: {mend}")
         sides = self._number(left).value, self._number(right).value
-        return _Term("number", calculated(function, *sides), node)
+        return _Term("number", expressions.calculated(function, *sides), node)
 
     def _number(self, term: _Term) -> _Term:
         if term.kind != "number":
@@ -241,33 +222,43 @@ class _Reader:
         return term
 
     def _compared(self, node: ast.Compare, sides: list[ast.expr], ops: list[ast.cmpop]) -> _Term:
-        parts: list[Evaluated] = []
+        parts: list[expressions.Evaluated] = []
         for op, one, other in zip(ops, sides, sides[1:], strict=False):
             if isinstance(op, ast.In | ast.NotIn):
                 parts.append(self._among(node, isinstance(op, ast.In), self.term(one), other))
             else:
                 parts.append(self._pair(node, op, self.term(one), self.term(other)))
-        return _Term("truth", parts[0] if len(parts) == 1 else all_of(parts), node)
+        return _Term("truth", parts[0] if len(parts) == 1 else expressions.all_of(parts), node)
 
-    def _pair(self, node: ast.expr, op: ast.cmpop, one: _Term, other: _Term) -> Evaluated:
+    def _pair(
+        self, node: ast.expr, op: ast.cmpop, one: _Term, other: _Term
+    ) -> expressions.Evaluated:
         if isinstance(op, ast.Eq | ast.NotEq):
             self._comparable(one, other)
-            are_equal = compared(equal, one.value, other.value)
-            return are_equal if isinstance(op, ast.Eq) else negated(are_equal)
-        function = ORDER.get(type(op))
+            are_equal = expressions.compared(expressions.equal, one.value, other.value)
+            return are_equal if isinstance(op, ast.Eq) else expressions.negated(are_equal)
+        function = expressions.ORDER.get(type(op))
         if function is None:
             raise ConstraintError(f"{self._words(node)}: {_ONLY}")
-        return compared(function, self._number(one).value, self._number(other).value)
+        return expressions.compared(function, self._number(one).value, self._number(other).value)
 
-    def _among(self, node: ast.expr, wanted: bool, one: _Term, listed: ast.expr) -> Evaluated:  # noqa: FBT001 - in, or not in
+    def _among(
+        self,
+        node: ast.expr,
+        wanted: bool,  # noqa: FBT001 - in, or not in
+        one: _Term,
+        listed: ast.expr,
+    ) -> expressions.Evaluated:
         if not isinstance(listed, ast.List | ast.Tuple | ast.Set) or not listed.elts:
             raise ConstraintError(f"{self._words(node)}: write a list of values after in: [1, 2]")
         parts = []
         for item in listed.elts:
             value = self.term(item)
             self._comparable(one, value)
-            parts.append(compared(equal, one.value, value.value))
-        return any_of(parts) if wanted else negated(any_of(parts))
+            parts.append(expressions.compared(expressions.equal, one.value, value.value))
+        return (
+            expressions.any_of(parts) if wanted else expressions.negated(expressions.any_of(parts))
+        )
 
     def _comparable(self, one: _Term, other: _Term) -> None:
         """Raise ConstraintError for two sides that are never equal, whatever the configuration."""
@@ -278,7 +269,7 @@ class _Reader:
             )
         if not one.possible or not other.possible:
             return
-        if not any(equal(a, b) for a in one.possible for b in other.possible):
+        if not any(expressions.equal(a, b) for a in one.possible for b in other.possible):
             choice, value = (one, other) if len(other.possible) == 1 else (other, one)
             there = ", ".join(spell(known) for known in choice.possible)
             raise ConstraintError(
@@ -300,9 +291,9 @@ def _syntax(text: str, parameters: Mapping[str, Parameter], wrong: Exception) ->
     reserved = [name for name in re.findall(r"\w+", text) if keyword.iskeyword(name)]
     for name in reserved:
         if name in parameters:
-            return f"is no condition; write {{{name}}} for that parameter"
+            return f"is not a condition; write {{{name}}} for that parameter"
     if "&&" in text or "||" in text:
-        return "is no condition; write and, or"
+        return "is not a condition; write and, or"
     if re.search(r"(?<![<>=!])=(?!=)", text):
         return "has a single =; write == where both sides are to be equal"
     if re.search(r"!(?!=)", text):
@@ -310,7 +301,7 @@ def _syntax(text: str, parameters: Mapping[str, Parameter], wrong: Exception) ->
     if not text.strip():
         return "is empty; write x <= 1, say, or remove it"
     problem = wrong.msg if isinstance(wrong, SyntaxError) else str(wrong)
-    return f"is no condition: {problem}; {_ONLY}"
+    return f"is not a condition: {problem}; {_ONLY}"
 
 
 def _kind_of(value: object) -> str:

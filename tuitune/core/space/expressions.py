@@ -4,17 +4,14 @@ Arithmetic with an unknown value and comparisons with it are unknown; `and`, `or
 Kleene's three-valued logic. A number may be an `Interval`, for a box of configurations.
 """
 
-from __future__ import annotations
-
 import ast
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tuitune.core.space import intervals
+from tuitune.core.space import intervals, parameters
 from tuitune.core.space.intervals import Interval
-from tuitune.core.space.parameters import is_number, same
 
 Evaluated = Callable[[Mapping[str, Any]], Any]  # of a configuration
 _TOLERANCE = 1e-9  # relative difference below which a float equals another number
@@ -83,7 +80,7 @@ def negated(part: Evaluated) -> Evaluated:
 
 
 def _power(base: Any, exponent: Any) -> Any:
-    """In floats: a power of whole numbers could have any number of digits."""
+    """The power as a float: one of whole numbers could have any number of digits."""
     if isinstance(base, Interval) or isinstance(exponent, Interval):
         return intervals.power(base, exponent)
     try:
@@ -107,12 +104,14 @@ def _is_close(one: float, other: float) -> bool:
 
 def equal(one: Any, other: Any) -> bool | None:
     """Whether two values are equal; numbers may differ by a billionth of their size."""
-    if is_number(one) and is_number(other):
+    if parameters.is_number(one) and parameters.is_number(other):
         return _is_close(one, other)
     if isinstance(one, Interval) or isinstance(other, Interval):
-        are_numbers = is_number(one) or is_number(other) or isinstance(one, type(other))
+        are_numbers = (
+            parameters.is_number(one) or parameters.is_number(other) or isinstance(one, type(other))
+        )
         return False if not are_numbers or intervals.disjoint(one, other) else None
-    return same(one, other)
+    return parameters.same(one, other)
 
 
 def _ordering(holds: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool | None]:

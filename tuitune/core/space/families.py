@@ -1,7 +1,5 @@
 """Conditions and constraints between parameters: their order, families, and counts."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -26,9 +24,7 @@ def _among(value: object, values: Iterable[object]) -> bool:
     return any(same(value, one) for one in values)
 
 
-def parents_first(
-    parameters: Sequence[Parameter],
-) -> tuple[tuple[Parameter, ...], tuple[str, ...]]:
+def parents_first(parameters: Sequence[Parameter]) -> tuple[tuple[Parameter, ...], tuple[str, ...]]:
     """The parameters with the parents of conditions first, otherwise in their order.
 
     The second part names the parameters of a cycle of conditions; empty where there is none.

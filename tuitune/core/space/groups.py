@@ -1,33 +1,17 @@
 """Groups of parameters that constraints connect: draws that keep these, and how much is left."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, MutableSequence, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from random import Random
 from typing import Any
 
+import msgspec
+
+from tuitune.core.space import constraints, intervals, parameters, priors
 from tuitune.core.space.boxes import Box, Boxes, Side, boxes_of
-from tuitune.core.space.constraints import Constraint
 from tuitune.core.space.families import EndlessError, combinations, holds
-from tuitune.core.space.intervals import Interval
-from tuitune.core.space.parameters import (
-    Choice,
-    FloatRange,
-    IntRange,
-    Parameter,
-    Sampled,
-    Value,
-    from_unit,
-    is_number,
-    levels,
-    to_unit,
-    value_at,
-)
-from tuitune.core.space.priors import has_prior, quantile
 
 _TRIES = 2_000  # draws for one point; a walk from a known one after that
 _EDGE = 1e-12  # of a cell, which belongs to the next one
@@ -40,17 +24,16 @@ _TABLE = 1_000  # values that are computed beforehand
 SHARE_DRAWS = 10_000  # that the share is estimated from
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(msgspec.Struct, frozen=True, dict=True):
     """Parameters that constraints connect, and the parents of their conditions.
 
     family: parents first, with all that conditions connect. judged: those that the rules depend on,
     parents first, with their places among the coordinates of a point, None for a fixed one.
     """
 
-    family: tuple[Parameter, ...]
-    judged: tuple[tuple[int | None, Parameter], ...]
-    rules: tuple[Constraint, ...]
+    family: tuple[parameters.Parameter, ...]
+    judged: tuple[tuple[int | None, parameters.Parameter], ...]
+    rules: tuple[constraints.Constraint, ...]
 
     @cached_property
     def places(self) -> tuple[int, ...]:
@@ -59,14 +42,16 @@ class Group:
 
     def keeps(self, point: Sequence[float]) -> bool:
         """Whether the values at a point, before they are rounded, keep the rules."""
-        known: dict[str, Value] = {}
+        known: dict[str, parameters.Value] = {}
         for place, parameter, decode in self._decoders:
             if not parameter.when or holds(parameter, known):
                 known[parameter.name] = decode(0.5 if place is None else point[place])
         return all([rule.holds(known) is not False for rule in self.rules])  # noqa: C419 - faster
 
     @cached_property
-    def _decoders(self) -> tuple[tuple[int | None, Parameter, Callable[[float], Value]], ...]:
+    def _decoders(
+        self,
+    ) -> tuple[tuple[int | None, parameters.Parameter, Callable[[float], parameters.Value]], ...]:
         return tuple((place, parameter, _decoder(parameter)) for place, parameter in self.judged)
 
     def redraw(
@@ -168,12 +153,12 @@ class Group:
 
     def _by_prior(self, place: int, share: float) -> float:
         parameter = self._priors.get(place)
-        return share if parameter is None else quantile(parameter, share)
+        return share if parameter is None else priors.quantile(parameter, share)
 
     @cached_property
-    def _priors(self) -> dict[int, Parameter]:
+    def _priors(self) -> dict[int, parameters.Parameter]:
         """The parameters that have a prior, by their places."""
-        return {place: p for place, p in self.judged if place is not None and has_prior(p)}
+        return {place: p for place, p in self.judged if place is not None and priors.has_prior(p)}
 
     def _walk(self, point: MutableSequence[float], random: Random) -> bool:
         if not self._known:
@@ -189,11 +174,15 @@ class Group:
         return True
 
     def _move(
-        self, point: MutableSequence[float], place: int, parameter: Parameter, random: Random
+        self,
+        point: MutableSequence[float],
+        place: int,
+        parameter: parameters.Parameter,
+        random: Random,
     ) -> None:
         before = point[place]
         for _ in range(_STEPS):
-            point[place] = quantile(parameter, random.random())
+            point[place] = priors.quantile(parameter, random.random())
             if self.keeps(point):
                 return
         point[place] = before
@@ -212,7 +201,7 @@ class Group:
 
     @cached_property
     def _combined(self) -> tuple[tuple[float, ...], ...] | None:
-        """Of all combinations, evenly chosen ones; None where these can't be counted."""
+        """Evenly chosen ones of all combinations; None if these can't be counted."""
         judged = [parameter for _, parameter in self.judged]
         try:
             every = list(combinations(judged, self.rules, all_values))
@@ -221,7 +210,9 @@ class Group:
         chosen = every[:: max(1, len(every) // _KNOWN)]
         return tuple(
             tuple(
-                to_unit(parameter, config[parameter.name]) if parameter.name in config else 0.5
+                parameters.to_unit(parameter, config[parameter.name])
+                if parameter.name in config
+                else 0.5
                 for place, parameter in self.judged
                 if place is not None
             )
@@ -230,50 +221,53 @@ class Group:
 
 
 def _values_between(
-    parameter: Parameter, decode: Callable[[float], Value], low: float, high: float
-) -> Value | Interval | None:
+    parameter: parameters.Parameter,
+    decode: Callable[[float], parameters.Value],
+    low: float,
+    high: float,
+) -> parameters.Value | intervals.Interval | None:
     """The values between two coordinates: one, an interval of numbers, or None for several."""
     low, high = min(low + _EDGE, 1.0), max(high - _EDGE, 0.0)
-    if not isinstance(parameter, Choice):
+    if not isinstance(parameter, parameters.Choice):
         ends = decode(low), decode(max(low, high))
     else:
         count = len(parameter.values)
         first = min(int(low * count), count - 1)
         values = parameter.values[first : max(first, min(int(high * count), count - 1)) + 1]
-        if len(values) > 1 and not all(map(is_number, values)):
+        if len(values) > 1 and not all(map(parameters.is_number, values)):
             return None
         ends = min(values), max(values)  # type: ignore[type-var]  # numbers, or one value
-    return ends[0] if ends[0] == ends[1] else Interval(*ends)  # type: ignore[arg-type]  # numbers
+    return ends[0] if ends[0] == ends[1] else intervals.Interval(*ends)  # type: ignore[arg-type]  # numbers
 
 
-def _decoder(parameter: Parameter) -> Callable[[float], Value]:
+def _decoder(parameter: parameters.Parameter) -> Callable[[float], parameters.Value]:
     """A fast `from_unit`; it may differ in the last digit."""
-    count = levels(parameter)
+    count = parameters.levels(parameter)
     match parameter:
-        case FloatRange(log=False, step=None, low=low, high=high):
+        case parameters.FloatRange(log=False, step=None, low=low, high=high):
             return lambda u: (1.0 - u) * low + u * high
-        case FloatRange(log=True, step=None, low=low, high=high):
+        case parameters.FloatRange(log=True, step=None, low=low, high=high):
             bottom, width = math.log(low), math.log(high) - math.log(low)
             return lambda u: math.exp(bottom + u * width)
-        case FloatRange(log=True) | IntRange(log=True):
-            return lambda u: from_unit(parameter, u)
+        case parameters.FloatRange(log=True) | parameters.IntRange(log=True):
+            return lambda u: parameters.from_unit(parameter, u)
     if count is None or count > _TABLE:
-        return lambda u: from_unit(parameter, u)
-    values = [value_at(parameter, index) for index in range(count)]
+        return lambda u: parameters.from_unit(parameter, u)
+    values = [parameters.value_at(parameter, index) for index in range(count)]
     return lambda u: values[int(u * count) if u < 1.0 else -1]
 
 
-def all_values(parameter: Parameter) -> Iterator[Value]:
+def all_values(parameter: parameters.Parameter) -> Iterator[parameters.Value]:
     """The values of a countable parameter. Raises EndlessError for another."""
-    count = levels(parameter)
+    count = parameters.levels(parameter)
     if count is None:
         raise EndlessError
-    return (value_at(parameter, index) for index in range(count))
+    return (parameters.value_at(parameter, index) for index in range(count))
 
 
 def make_groups(
-    families: Sequence[Sequence[Parameter]],
-    rules: Sequence[Constraint],
+    families: Sequence[Sequence[parameters.Parameter]],
+    rules: Sequence[constraints.Constraint],
     places: dict[str, int],
 ) -> tuple[Group, ...]:
     """The groups of a space. families: parents first; each rule is about one of them alone."""
@@ -283,12 +277,12 @@ def make_groups(
         own = tuple(rule for rule in rules if rule.names <= names)
         if own:
             judged = _judged(family, set().union(*(rule.names for rule in own)))
-            whole = tuple(p for p in family if not isinstance(p, Sampled))
+            whole = tuple(p for p in family if not isinstance(p, parameters.Sampled))
             found.append(Group(whole, tuple((places.get(p.name), p) for p in judged), own))
     return tuple(found)
 
 
-def _judged(family: Sequence[Parameter], names: set[str]) -> list[Parameter]:
+def _judged(family: Sequence[parameters.Parameter], names: set[str]) -> list[parameters.Parameter]:
     """The named parameters and all that their conditions depend on, parents first."""
     needed = set(names)
     for parameter in reversed(family):

@@ -1,7 +1,5 @@
 """Arithmetic with intervals, to judge a constraint for a whole box of configurations."""
 
-from __future__ import annotations
-
 import math
 import operator
 from collections.abc import Callable
@@ -57,7 +55,7 @@ def ends(value: Any) -> tuple[Any, Any]:
 
 
 def power(base: Any, exponent: Any) -> Any:
-    """Of a positive base the power takes its extremes at the ends; others are unknown."""
+    """The power of two intervals; unknown unless the base is positive."""
     if ends(base)[0] <= 0:
         return None
     return _hull(lambda one, two: float(one) ** float(two), base, exponent)
@@ -77,7 +75,7 @@ def disjoint(one: Any, other: Any) -> bool:
 
 
 def _hull(function: Callable[[Any, Any], Any], one: Any, other: Any) -> Any:
-    """Of a function that takes its extremes at the ends."""
+    """All results of a function that takes its extremes at the ends of both intervals."""
     try:
         corners = [function(a, b) for a in ends(one) for b in ends(other)]
     except ArithmeticError:

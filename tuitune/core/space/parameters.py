@@ -1,11 +1,9 @@
 """Kinds of parameters, their values, and the cell of [0, 1] that each value has."""
 
-from __future__ import annotations
-
 import json
 import math
-from collections.abc import Mapping
-from typing import Any, TypeGuard
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeGuard, assert_never
 
 import msgspec
 
@@ -236,7 +234,7 @@ def to_unit(parameter: Parameter, value: object) -> float:
             index = index_of(parameter, value)
             count = levels(parameter)
     if index is None or count is None:
-        raise ValueError(f"{spell(value)} is no value of {parameter.name}")
+        raise ValueError(f"{spell(value)} is not a value of {parameter.name}")
     if isinstance(parameter, FloatRange | IntRange) and parameter.log:
         bottom, width = _log_scale(parameter)
         number, step = parameter.low + index * (parameter.step or 1), parameter.step or 1
@@ -278,7 +276,7 @@ def _continuous(parameter: FloatRange, u: float) -> float:
 def _continuous_to_unit(parameter: FloatRange, value: object) -> float:
     low, high = parameter.low, parameter.high
     if not is_number(value) or not low <= value <= high:
-        raise ValueError(f"{spell(value)} is no value of {parameter.name}")
+        raise ValueError(f"{spell(value)} is not a value of {parameter.name}")
     at, bottom, top = float(value), low, high
     if parameter.log:
         at, bottom, top = math.log(at), math.log(low), math.log(high)
@@ -295,7 +293,8 @@ def nearest_index(parameter: Parameter, value: float) -> int | None:
         case FloatRange(low=low, step=float(step)):
             return round((value - low) / step)
         case IntRange(low=first, step=stride):
-            return (int(value) - first) // stride
+            index = (math.floor(value) - first) // stride  # exact, however large
+            return index + (2 * (value - (first + index * stride)) > stride)
         case PowerRange() if value > 0:
             return _exponent(value, parameter.base) - _first_exponent(parameter)
         case _:
@@ -319,3 +318,50 @@ def _decimals(value: float) -> int:
     mantissa, _, exponent = repr(value).partition("e")
     fraction = mantissa.partition(".")[2].rstrip("0")
     return max(len(fraction) - int(exponent or 0), 0)
+
+
+def normal_value(parameter: Parameter, value: Any) -> Any:
+    """A possible value with the type that the parameter has in the study file."""
+    if isinstance(parameter, FloatRange) and parameter.step is None:
+        return float(value)
+    index = index_of(parameter, value)
+    return value if index is None else value_at(parameter, index)
+
+
+def value_problem(parameter: Parameter, value: object) -> str:
+    """Why a value is not possible; empty where it is."""
+    match parameter:
+        case Sampled():
+            return ""
+        case Fixed():
+            words = f"is fixed at {spell(parameter.value)}"
+        case Choice():
+            words = f"is not {any_of(parameter.values)}"
+        case FloatRange() | IntRange() | PowerRange():
+            return _number_problem(parameter, value)
+        case _:
+            assert_never(parameter)
+    return words if index_of(parameter, value) is None else ""
+
+
+def _number_problem(parameter: FloatRange | IntRange | PowerRange, value: object) -> str:
+    if not is_number(value):
+        return "is not a number"
+    if not parameter.low <= value <= parameter.high:
+        return f"is not within {parameter.low} to {parameter.high}"
+    match parameter:
+        case FloatRange(step=None):
+            return ""
+        case PowerRange(base=base):
+            words = f"is not a power of {base}"
+        case IntRange(step=1):
+            words = "is not a whole number"
+        case _:
+            words = f"is not {parameter.low} plus a multiple of {parameter.step}"
+    return words if index_of(parameter, value) is None else ""
+
+
+def any_of(values: Sequence[object]) -> str:
+    """Values as alternatives: "a", "b" or "c"."""
+    spelled = [spell(value) for value in values]
+    return " or ".join([", ".join(spelled[:-1]), spelled[-1]] if spelled[1:] else spelled)

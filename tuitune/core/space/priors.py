@@ -4,52 +4,40 @@ A coordinate in [0, 1] is the place of a value on its scale, whatever its prior.
 drawn without a model follow the prior by its quantiles; models weigh their candidates by it.
 """
 
-from __future__ import annotations
-
 import math
 
-from tuitune.core.space.parameters import (
-    Choice,
-    Fixed,
-    FloatRange,
-    IntRange,
-    Parameter,
-    Sampled,
-    Value,
-    from_unit,
-    grid_width,
-    levels,
-    to_unit,
-    value_at,
-)
+from tuitune.core.space import parameters
 
 _MIDDLE = 0.5
 _LEAST = 1e-300  # probability whose quantile can be computed
 
 
-def likely_of(parameter: Parameter) -> tuple[Value, ...]:
+def likely_of(parameter: parameters.Parameter) -> tuple[parameters.Value, ...]:
     """One value or both ends of a range; of a choice, each likely value. Empty where unset."""
-    return () if isinstance(parameter, Fixed | Sampled) else parameter.likely
+    return () if isinstance(parameter, parameters.Fixed | parameters.Sampled) else parameter.likely
 
 
-def likely_units(parameter: Parameter) -> tuple[float, ...]:
+def likely_units(parameter: parameters.Parameter) -> tuple[float, ...]:
     """`likely_of` as coordinates, ends rising; a choice's are in the middle of their cells."""
-    units = tuple(to_unit(parameter, value) for value in likely_of(parameter))
-    return units if isinstance(parameter, Choice) else tuple(sorted(units))
+    units = tuple(parameters.to_unit(parameter, value) for value in likely_of(parameter))
+    return units if isinstance(parameter, parameters.Choice) else tuple(sorted(units))
 
 
-def weights_of(parameter: Parameter) -> tuple[float, ...]:
+def weights_of(parameter: parameters.Parameter) -> tuple[float, ...]:
     """The weights of a choice's values; empty where unset."""
-    return parameter.weights if isinstance(parameter, Choice) else ()
+    return parameter.weights if isinstance(parameter, parameters.Choice) else ()
 
 
-def normal_units(parameter: Parameter) -> tuple[float, float] | None:
+def normal_units(parameter: parameters.Parameter) -> tuple[float, float] | None:
     """Mean and standard deviation of a normal distribution, as coordinates; None where unset."""
-    if not isinstance(parameter, FloatRange | IntRange) or parameter.normal is None:
+    if (
+        not isinstance(parameter, parameters.FloatRange | parameters.IntRange)
+        or parameter.normal is None
+    ):
         return None
     mean, deviation = parameter.normal
     low, step = parameter.low, parameter.step or 0.0
-    end = low + step * (levels(parameter) or 0) if step else parameter.high
+    end = low + step * (parameters.levels(parameter) or 0) if step else parameter.high
     if not parameter.log:
         bottom, width = low - step / 2, end - low
     else:  # the cell of a countable value reaches up to the next one
@@ -58,12 +46,12 @@ def normal_units(parameter: Parameter) -> tuple[float, float] | None:
     return (mean - bottom) / width, deviation / width
 
 
-def has_prior(parameter: Parameter) -> bool:
+def has_prior(parameter: parameters.Parameter) -> bool:
     """Whether draws of the parameter are not uniform on its scale."""
     return bool(weights_of(parameter)) or normal_units(parameter) is not None
 
 
-def quantile(parameter: Parameter, share: float) -> float:
+def quantile(parameter: parameters.Parameter, share: float) -> float:
     """The coordinate below which this share of the prior lies; the share itself without one."""
     weights = weights_of(parameter)
     if weights:
@@ -97,28 +85,30 @@ def normal_quantile(mean: float, deviation: float, share: float) -> float:
     return min(max(belief.inv_cdf(below), 0.0), 1.0)
 
 
-def middle(parameter: Parameter) -> float:
+def middle(parameter: parameters.Parameter) -> float:
     """The coordinate of the median; of a choice without order, of its heaviest value."""
     weights = weights_of(parameter)
-    if weights and isinstance(parameter, Choice) and not parameter.ordered:
+    if weights and isinstance(parameter, parameters.Choice) and not parameter.ordered:
         return (weights.index(max(weights)) + _MIDDLE) / len(weights)
     return quantile(parameter, _MIDDLE)
 
 
-def grid_axis(parameter: Parameter, levels: int) -> tuple[Value, ...]:
+def grid_axis(parameter: parameters.Parameter, levels: int) -> tuple[parameters.Value, ...]:
     """A grid's values: all countable ones, else `levels` of them, evenly spaced on the scale.
 
     Those of a normal distribution are at the middles of equal shares of it.
     """
-    width = grid_width(parameter, levels)
-    if not isinstance(parameter, FloatRange) or parameter.step is not None:
-        return tuple(value_at(parameter, index) for index in range(width))
+    width = parameters.grid_width(parameter, levels)
+    if not isinstance(parameter, parameters.FloatRange) or parameter.step is not None:
+        return tuple(parameters.value_at(parameter, index) for index in range(width))
     if parameter.normal is not None or width == 1:
         shares = ((index + _MIDDLE) / width for index in range(width))
-        return tuple(_short(from_unit(parameter, quantile(parameter, share))) for share in shares)
-    inner = (_short(from_unit(parameter, i / (width - 1))) for i in range(1, width - 1))
+        return tuple(
+            _short(parameters.from_unit(parameter, quantile(parameter, share))) for share in shares
+        )
+    inner = (_short(parameters.from_unit(parameter, i / (width - 1))) for i in range(1, width - 1))
     return (parameter.low, *inner, parameter.high)
 
 
-def _short(value: Value) -> float:
+def _short(value: parameters.Value) -> float:
     return float(f"{value:.12g}")

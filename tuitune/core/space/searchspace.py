@@ -6,11 +6,13 @@ import itertools
 import json
 import math
 from collections.abc import Collection, Iterator, Mapping, MutableSequence, Sequence
-from dataclasses import dataclass, fields
 from functools import cached_property
 from random import Random
 from typing import Any
 
+import msgspec
+
+from tuitune.core.space import parameters as kinds
 from tuitune.core.space.constraints import Constraint, read_constraint
 from tuitune.core.space.families import (
     EndlessError,
@@ -22,23 +24,9 @@ from tuitune.core.space.families import (
     parents_first,
 )
 from tuitune.core.space.groups import Group, all_values, make_groups
-from tuitune.core.space.parameters import (
-    Fixed,
-    Parameter,
-    Sampled,
-    Value,
-    from_unit,
-    grid_width,
-    levels,
-    rounded,
-    same,
-    spell,
-    to_unit,
-)
 from tuitune.core.space.priors import grid_axis, has_prior, quantile
-from tuitune.core.space.text import any_of, normal_value, value_problem
 
-_Combined = list[list[dict[str, Value]]]  # for each group of a space, parts of configurations
+_Combined = list[list[dict[str, kinds.Value]]]  # for each group of a space, parts of configurations
 
 
 def grid_size(space: SearchSpace, levels: int) -> int:
@@ -46,37 +34,32 @@ def grid_size(space: SearchSpace, levels: int) -> int:
 
     ValueError for a sampled parameter, EndlessError where constraints leave too many to count.
     """
-    free = count(space.free, lambda parameter: grid_width(parameter, levels))
+    free = count(space.free, lambda parameter: kinds.grid_width(parameter, levels))
     return math.prod(map(len, space.grid(levels))) * free
 
 
-@dataclass(frozen=True)
-class SearchSpace:
+class SearchSpace(msgspec.Struct, frozen=True, dict=True):
     """The parameters of a study, in the order of its file.
 
     constraints: as in the file. in_tables: the names of parameters that stand in nested tables.
     """
 
-    parameters: tuple[Parameter, ...]
+    parameters: tuple[kinds.Parameter, ...]
     constraints: tuple[str, ...] = ()
     in_tables: frozenset[str] = frozenset()
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Its fields alone: what was computed from them can't be pickled."""
-        return {one.name: getattr(self, one.name) for one in fields(self)}
-
     @cached_property
-    def searched(self) -> tuple[Parameter, ...]:
+    def searched(self) -> tuple[kinds.Parameter, ...]:
         """The parameters that have a coordinate, in file order."""
-        return tuple(p for p in self.parameters if not isinstance(p, Fixed | Sampled))
+        return tuple(p for p in self.parameters if not isinstance(p, kinds.Fixed | kinds.Sampled))
 
     @cached_property
-    def sampled(self) -> tuple[Sampled, ...]:
+    def sampled(self) -> tuple[kinds.Sampled, ...]:
         """The parameters whose values the user's functions draw."""
-        return tuple(p for p in self.parameters if isinstance(p, Sampled))
+        return tuple(p for p in self.parameters if isinstance(p, kinds.Sampled))
 
     @cached_property
-    def by_name(self) -> dict[str, Parameter]:
+    def by_name(self) -> dict[str, kinds.Parameter]:
         """All parameters by their names."""
         return {p.name: p for p in self.parameters}
 
@@ -87,7 +70,7 @@ class SearchSpace:
         None where it is infinite, unknown, or where constraints leave too many to count.
         """
         try:
-            return math.prod(map(len, self._combined)) * count(self.free, levels)
+            return math.prod(map(len, self._combined)) * count(self.free, kinds.levels)
         except EndlessError:
             return None
 
@@ -106,7 +89,7 @@ class SearchSpace:
         return make_groups(families(self.parameters, ties), self.rules, places)
 
     @cached_property
-    def free(self) -> tuple[Parameter, ...]:
+    def free(self) -> tuple[kinds.Parameter, ...]:
         """The parameters that are in no group, parents first."""
         grouped = {parameter.name for group in self.groups for parameter in group.family}
         return tuple(p for p in self._parents_first if p.name not in grouped)
@@ -183,40 +166,40 @@ class SearchSpace:
             inner[last] = value
         return whole
 
-    def is_active(self, parameter: Parameter, configuration: Mapping[str, Any]) -> bool:
+    def is_active(self, parameter: kinds.Parameter, configuration: Mapping[str, Any]) -> bool:
         """Whether the parameter is part of the configuration, by the values of its parents."""
         return holds(parameter, configuration)
 
-    def configuration(self, point: Sequence[float]) -> dict[str, Value]:
+    def configuration(self, point: Sequence[float]) -> dict[str, kinds.Value]:
         """The configuration at a point of len(searched) coordinates in [0, 1].
 
         Values of continuous ranges are rounded, see `parameters.rounded`. Inactive and sampled
         parameters are left out.
         """
         at = dict(zip((p.name for p in self.searched), point, strict=True))
-        values: dict[str, Value] = {}
+        values: dict[str, kinds.Value] = {}
         for parameter in self._parents_first:
-            if not isinstance(parameter, Sampled) and holds(parameter, values):
-                value = from_unit(parameter, at.get(parameter.name, 0.5))
-                values[parameter.name] = rounded(parameter, value)
+            if not isinstance(parameter, kinds.Sampled) and holds(parameter, values):
+                value = kinds.from_unit(parameter, at.get(parameter.name, 0.5))
+                values[parameter.name] = kinds.rounded(parameter, value)
         return self._in_file_order(values)
 
     def point(self, configuration: Mapping[str, Any]) -> tuple[float, ...]:
         """The point of a configuration; inactive and missing parameters are at 0.5."""
         return tuple(
-            to_unit(p, configuration[p.name])
+            kinds.to_unit(p, configuration[p.name])
             if p.name in configuration and holds(p, configuration)
             else 0.5
             for p in self.searched
         )
 
-    def configurations(self) -> Iterator[dict[str, Value]]:
+    def configurations(self) -> Iterator[dict[str, kinds.Value]]:
         """All configurations of a finite space; the last parameter changes fastest."""
         if self.size is None:
             raise ValueError("the space has infinitely many configurations")
         return self._every()
 
-    def _every(self) -> Iterator[dict[str, Value]]:
+    def _every(self) -> Iterator[dict[str, kinds.Value]]:
         for kept in itertools.product(*self._combined):
             grouped = {name: value for part in kept for name, value in part.items()}
             for rest in combinations(self.free, (), all_values):
@@ -233,28 +216,28 @@ class SearchSpace:
                 known[parameter.name] = configuration[parameter.name]
             elif not holds(parameter, known):
                 continue
-            elif isinstance(parameter, Fixed):
+            elif isinstance(parameter, kinds.Fixed):
                 known[parameter.name] = parameter.value
-            elif not partial and not isinstance(parameter, Sampled):
+            elif not partial and not isinstance(parameter, kinds.Sampled):
                 found.append(f"{parameter.name} is missing")
         return found or [_broken(rule, known) for rule in self.rules if rule.holds(known) is False]
 
     def normalised(self, configuration: Mapping[str, Any]) -> dict[str, Any]:
         """A valid configuration in the file's order and types: 1 may become 1.0."""
         return {
-            p.name: normal_value(p, configuration[p.name])
+            p.name: kinds.normal_value(p, configuration[p.name])
             for p in self.parameters
             if p.name in configuration
         }
 
     @cached_property
-    def _parents_first(self) -> tuple[Parameter, ...]:
+    def _parents_first(self) -> tuple[kinds.Parameter, ...]:
         ordered, cycle = parents_first(self.parameters)
         if cycle:
             raise ValueError(f"conditions go round in a circle: {', '.join(cycle)}")
         return ordered
 
-    def _in_file_order(self, values: Mapping[str, Value]) -> dict[str, Value]:
+    def _in_file_order(self, values: Mapping[str, kinds.Value]) -> dict[str, kinds.Value]:
         return {p.name: values[p.name] for p in self.parameters if p.name in values}
 
     def _unknown(self, name: str) -> str:
@@ -264,20 +247,20 @@ class SearchSpace:
         mend = f"did you mean {near[0]}?" if near else f"there are {', '.join(self.by_name)}"
         return f"{name}: there is no such parameter; {mend}"
 
-    def _problem(self, parameter: Parameter, value: object, known: Mapping[str, Any]) -> str:
+    def _problem(self, parameter: kinds.Parameter, value: object, known: Mapping[str, Any]) -> str:
         for name, allowed in parameter.when.items():
             if name not in known:
                 return (
-                    f"{parameter.name} = {spell(value)}: exists only when {name} is "
-                    f"{any_of(allowed)}; give {name} too"
+                    f"{parameter.name} = {kinds.spell(value)}: exists only when {name} is "
+                    f"{kinds.any_of(allowed)}; give {name} too"
                 )
-            if not any(same(known[name], one) for one in allowed):
+            if not any(kinds.same(known[name], one) for one in allowed):
                 return (
-                    f"{parameter.name} = {spell(value)}: exists only when {name} is "
-                    f"{any_of(allowed)}, and it is {spell(known[name])}; leave it out"
+                    f"{parameter.name} = {kinds.spell(value)}: exists only when {name} is "
+                    f"{kinds.any_of(allowed)}, and it is {kinds.spell(known[name])}; leave it out"
                 )
-        words = value_problem(parameter, value)
-        return f"{parameter.name} = {spell(value)}: {words}" if words else ""
+        words = kinds.value_problem(parameter, value)
+        return f"{parameter.name} = {kinds.spell(value)}: {words}" if words else ""
 
 
 def key(configuration: Mapping[str, Any]) -> str:
@@ -286,5 +269,5 @@ def key(configuration: Mapping[str, Any]) -> str:
 
 
 def _broken(rule: Constraint, known: Mapping[str, Any]) -> str:
-    values = ", ".join(f"{n} = {spell(known[n])}" for n in sorted(rule.names) if n in known)
+    values = ", ".join(f"{n} = {kinds.spell(known[n])}" for n in sorted(rule.names) if n in known)
     return f"{values}: breaks the constraint {rule.text}"

@@ -1,7 +1,5 @@
 """The state machine of one study: its state, the facts folded in, the decisions that follow."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,7 +10,7 @@ __all__ = ["State", "Study", "Trial"]
 
 
 def __getattr__(name: str) -> Any:
-    """Imported when used: most readers of what is stored need none of these."""
+    """Import a class when it is first used: most readers of a study need none of them."""
     if name == "Study":
         from tuitune.core.study.machine import Study  # noqa: PLC0415 - see above
 

@@ -1,7 +1,5 @@
 """Acts of a user on a trial, and the reasons why one is not possible."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from enum import StrEnum, auto
 from typing import Final, Literal, NamedTuple

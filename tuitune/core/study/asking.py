@@ -1,13 +1,9 @@
 """New trials: proposed by the searcher, or added by the user."""
 
-from __future__ import annotations
-
 from tuitune.core import events as ev
 from tuitune.core.pruning.median import median_of
 from tuitune.core.spec import StudySpec
-from tuitune.core.study import state as st
-from tuitune.core.study.ranking import next_gate
-from tuitune.core.study.slots import has_one_slot
+from tuitune.core.study import ranking, slots, state as st
 
 _WORTH = 0.01  # of a median attempt: a shorter wait is better than a model with fewer outcomes
 _ENOUGH = 5  # proposals and attempts, before their durations are compared
@@ -58,7 +54,7 @@ def added(spec: StudySpec, state: st.State, fact: ev.Added) -> None:
 
 
 def _append(spec: StudySpec, state: st.State, trial: st.Trial) -> None:
-    trial.gate = next_gate(spec, state, trial)
+    trial.gate = ranking.next_gate(spec, state, trial)
     state.trials.append(trial)
     state.waiting.append(trial.number)
 
@@ -89,7 +85,7 @@ def may_ask_ahead(spec: StudySpec, state: st.State) -> bool:
     """
     if state.waiting or state.adding or not may_ask(state) or not _pays(spec, state):
         return False
-    if has_one_slot(state):
+    if slots.has_one_slot(state):
         return False
     return spec.pruner.promotion(state.pruner, state.promotable, new=True) is None
 

@@ -1,32 +1,14 @@
 """Launch, start and exit of an attempt, and the state of the trial after it."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import msgspec
 
-from tuitune.core import events as ev
+from tuitune.core import events as ev, reasons
 from tuitune.core.events import StopReason, TrialState
-from tuitune.core.reasons import (
-    AtRung,
-    CountedAgain,
-    Interrupted,
-    Killed,
-    MaximumReached,
-    NoObjective,
-    Returned,
-    TargetReached,
-    TimedOut,
-    TriedAgain,
-    Why,
-)
 from tuitune.core.spec import StudySpec
-from tuitune.core.study import asking, gpu_packing, nodes, sick_gpus
-from tuitune.core.study import state as st
+from tuitune.core.study import asking, gpu_packing, nodes, pausing, ranking, sick_gpus, state as st
 from tuitune.core.study.lifecycle import move
-from tuitune.core.study.pausing import pause, wait
-from tuitune.core.study.ranking import update_leader
 from tuitune.core.study.state import Running, Starting
 
 Cause = Literal[
@@ -90,15 +72,15 @@ def settled(spec: StudySpec, state: st.State, fact: ev.Settled) -> None:
     if fact.crashed:
         trial.error = fact.error or trial.error  # older journals have it in the exit only
     elif trial.ending is not None:
-        trial.error = ""  # it was ended on purpose: its SIGTERM is no error
+        trial.error = ""  # it was ended on purpose: its SIGTERM is not an error
     if fact.crowded:
         gpu_packing.crowded(state, trial)
     sick_gpus.settled(state, trial, fact)
     gpu_packing.gone(trial)
     if fact.state == TrialState.WAITING:
-        wait(state, trial)
+        pausing.wait(state, trial)
     elif fact.state == TrialState.PAUSED:
-        pause(state, trial)
+        pausing.pause(state, trial)
     else:
         _end(spec, state, trial, fact)
     if fact.crashed:
@@ -118,7 +100,7 @@ def _end(spec: StudySpec, state: st.State, trial: st.Trial, fact: ev.Settled) ->
     trial.ended = fact.time
     if fact.state == TrialState.COMPLETE:
         spec.pruner.complete(state.pruner, trial.number)
-        update_leader(spec, state, trial)
+        ranking.update_leader(spec, state, trial)
     elif fact.state == TrialState.FAILED:
         spec.pruner.fail(state.pruner, trial.number)
 
@@ -165,7 +147,7 @@ def _interrupted(state: st.State, trial: st.Trial, exit_: ev.Exited) -> ev.Settl
 
 
 def _complete(trial: st.Trial, exit_: ev.Exited) -> ev.Settled:
-    why = MaximumReached(error=exit_.error)
+    why = reasons.MaximumReached(error=exit_.error)
     return ev.Settled(exit_.time, trial.number, TrialState.COMPLETE, why)
 
 
@@ -175,7 +157,7 @@ def _ended(
     time, number, reason = exit_.time, trial.number, ending.reason
     if reason == StopReason.TIMEOUT:
         timeout = state.settings.timeout if state.settings else None
-        return _crashed(state, trial, exit_, TimedOut(timeout or 0.0))
+        return _crashed(state, trial, exit_, reasons.TimedOut(timeout or 0.0))
     if reason == StopReason.NOT_RESTORED:
         return _back(trial, exit_, "parked", trial.cannot_park)
     if reason in {StopReason.DRAIN, StopReason.PAUSED, StopReason.MOVED}:
@@ -183,11 +165,11 @@ def _ended(
             return _returned(spec, state, trial, exit_)
         cause: Cause = "GPU left" if reason == StopReason.MOVED else "stop"
         return _back(trial, exit_, "user" if trial.paused_by_user else cause)
-    ends: dict[StopReason, tuple[TrialState, Why]] = {
+    ends: dict[StopReason, tuple[TrialState, reasons.Why]] = {
         StopReason.PRUNED: (TrialState.PRUNED, trial.note),
         StopReason.AT_RUNG: (TrialState.PAUSED, _at_rung(trial)),
-        StopReason.KILLED: (TrialState.KILLED, Killed()),
-        StopReason.TARGET: (TrialState.COMPLETE, TargetReached(number)),
+        StopReason.KILLED: (TrialState.KILLED, reasons.Killed()),
+        StopReason.TARGET: (TrialState.COMPLETE, reasons.TargetReached(number)),
     }
     return ev.Settled(time, number, *ends[reason])
 
@@ -206,7 +188,7 @@ def _back(trial: st.Trial, exit_: ev.Exited, cause: Cause, error: str = "") -> e
     """Back to waiting, or to paused until the user resumes it."""
     state = TrialState.PAUSED if trial.paused_by_user else TrialState.WAITING
     reached = trial.attempt_step if trial.attempt_step > (trial.checkpoint or 0) else 0
-    why = Interrupted(cause, reached, trial.checkpoint, _unsaved(trial), error)
+    why = reasons.Interrupted(cause, reached, trial.checkpoint, _unsaved(trial), error)
     return ev.Settled(exit_.time, trial.number, state, why)
 
 
@@ -219,31 +201,31 @@ def _unsaved(trial: st.Trial) -> Literal["", "save cut off", "ended", "parked"]:
     return "ended" if trial.ending is not None and trial.ending.how != "ask" else ""
 
 
-def _at_rung(trial: st.Trial) -> Why:
+def _at_rung(trial: st.Trial) -> reasons.Why:
     """Why a trial waits at its rung, and whether what it did up to there is lost."""
     if trial.is_saved:
         return trial.note
-    return AtRung(trial.note, trial.attempt_step, trial.checkpoint)
+    return reasons.AtRung(trial.note, trial.attempt_step, trial.checkpoint)
 
 
 def _returned(spec: StudySpec, state: st.State, trial: st.Trial, exit_: ev.Exited) -> ev.Settled:
     if trial.value is None:
-        why = NoObjective(spec.objective.metric, pattern=bool(spec.trial.metrics))
+        why = reasons.NoObjective(spec.objective.metric, pattern=bool(spec.trial.metrics))
         return _crashed(state, trial, exit_, why)
     end = spec.pruning.max or trial.known
     if _has_counted_again(trial, end):
         unit = spec.pruning.unit
         return _crashed(
-            state, trial, exit_, CountedAgain(unit, trial.attempt_step, end, trial.resumed)
+            state, trial, exit_, reasons.CountedAgain(unit, trial.attempt_step, end, trial.resumed)
         )
-    return ev.Settled(exit_.time, trial.number, TrialState.COMPLETE, Returned())
+    return ev.Settled(exit_.time, trial.number, TrialState.COMPLETE, reasons.Returned())
 
 
 def _has_counted_again(trial: st.Trial, end: int) -> bool:
-    """Whether its steps don't say how far it is: it went on from a checkpoint and counted anew.
+    """Whether it went on from a checkpoint, but counted its steps from the start again.
 
-    One that was trained from the start again, for all of its steps, is none of these. One whose
-    first report is of the checkpoint's own step may have evaluated that once more.
+    Not so if it was trained from the start for all of these steps. If its first report is of the
+    checkpoint's own step, it may have evaluated that step once more.
     """
     if not trial.resumed or not trial.began or trial.attempt_step >= end:
         return False
@@ -253,13 +235,13 @@ def _has_counted_again(trial: st.Trial, end: int) -> bool:
     return is_first and trial.attempt_step == end - trial.resumed
 
 
-def _crashed(state: st.State, trial: st.Trial, exit_: ev.Exited, error: Why) -> ev.Settled:
+def _crashed(state: st.State, trial: st.Trial, exit_: ev.Exited, error: reasons.Why) -> ev.Settled:
     retries = state.settings.retries if state.settings else 0
     if trial.crashes >= retries:
         state_after, why = TrialState.FAILED, error
     else:
         state_after = TrialState.PAUSED if trial.paused_by_user else TrialState.WAITING
-        why = TriedAgain(trial.crashes + 1, retries, error)
+        why = reasons.TriedAgain(trial.crashes + 1, retries, error)
     return ev.Settled(
         exit_.time,
         trial.number,
@@ -269,3 +251,24 @@ def _crashed(state: st.State, trial: st.Trial, exit_: ev.Exited, error: Why) -> 
         error=error,
         setup=exit_.fault == "setup",
     )
+
+
+def failed_with_the_setup(state: st.State) -> list[int]:
+    """The failed trials of a study that has ended whose failures say nothing about them.
+
+    All of them, if none of the study's trials has ever reported. If the study was halted since
+    attempts kept failing, those after the last success, but each only once: their configurations
+    may be to blame after all, and others have to come.
+    """
+    if not state.finished:
+        return []
+    failed = [t for t in state.trials if t.state == TrialState.FAILED and t.started is not None]
+    if not state.reported:
+        return [trial.number for trial in failed]
+    if state.halted is None or not isinstance(state.halted.why, reasons.Failures):
+        return []
+    successes = (TrialState.COMPLETE, TrialState.PRUNED)
+    good = max((t.ended or 0.0 for t in state.trials if t.state in successes), default=0.0)
+    return [
+        trial.number for trial in failed if (trial.ended or 0.0) > good and not trial.tried_again
+    ]

@@ -1,14 +1,10 @@
 """The decisions that follow from each kind of fact."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
-from tuitune.core import events as ev
-from tuitune.core.events import StopReason, TrialState
-from tuitune.core.reasons import Failures
+from tuitune.core import events as ev, reasons
 from tuitune.core.spec import StudySpec
 from tuitune.core.study import (
     attempts,
@@ -18,13 +14,10 @@ from tuitune.core.study import (
     parking,
     pausing,
     sick_gpus,
+    state as st,
 )
-from tuitune.core.study import state as st
 from tuitune.core.study.launching import fill
 from tuitune.core.study.nodes import HERE
-
-if TYPE_CHECKING:
-    from typing import Any
 
 _SAME_CRASHES = 3  # of the same error, before any trial has reported
 _CRASHES_IN_ROW = 10
@@ -116,21 +109,23 @@ def _sample_failed(
     _spec: StudySpec, _state: st.State, fact: ev.SampleFailed
 ) -> Sequence[ev.Decision]:
     error = fact.error
-    return (ev.Settled(fact.time, fact.trial, TrialState.FAILED, error, crashed=True, error=error),)
+    return (
+        ev.Settled(fact.time, fact.trial, ev.TrialState.FAILED, error, crashed=True, error=error),
+    )
 
 
 def _settled(spec: StudySpec, state: st.State, fact: ev.Settled) -> Sequence[ev.Decision]:
     if fact.crashed and state.halted is None:
         error = state.trials[fact.trial].error
         if state.same >= _SAME_CRASHES and (fact.setup or not state.reported):
-            why = Failures(state.same, first=not state.reported, error=error)
+            why = reasons.Failures(state.same, first=not state.reported, error=error)
             return (ev.Halted(fact.time, why, finish=False, failed=True),)
         if state.streak >= _CRASHES_IN_ROW:
-            why = Failures(state.streak, first=False, error=error)
+            why = reasons.Failures(state.streak, first=False, error=error)
             return (ev.Halted(fact.time, why, finish=False, failed=True),)
     if state.trials[fact.trial].not_promoted and state.promotable:
         return ()  # many are settled together: the last of them fills the slots
-    packed = gpu_packing.found_by_lives(state, fact.time)
+    packed = gpu_packing.found_by_whole_attempts(state, fact.time)
     more = fill(spec, state, fact) if packed is None else (packed,)
     node = state.trials[fact.trial].node
     return [*gpu_packing.make_way(state, node, fact.time), *more]
@@ -154,7 +149,7 @@ def _halt(spec: StudySpec, state: st.State, fact: ev.Halted) -> Sequence[ev.Deci
             t.number,
             t.attempt,
             "kill" if fact.now or t.parked else "ask",  # a parked one can't leave by itself
-            StopReason.DRAIN if _may_stay(t) or t.ending is None else t.ending.reason,
+            ev.StopReason.DRAIN if _may_stay(t) or t.ending is None else t.ending.reason,
             save=not fact.now,
         )
         for t in (state.trials[n] for n in state.running)
@@ -175,25 +170,20 @@ def _resume_asked(spec: StudySpec, state: st.State, fact: ev.ResumeAsked) -> Seq
     return [*pausing.on_resume_asked(state, fact), *fill(spec, state, fact)]
 
 
+# Facts after which there may be room for a trial, and nothing else follows.
+_ROOM = (
+    *(ev.Proposed, ev.Exhausted, ev.Launch, ev.Promoted, ev.Added, ev.AddAsked),
+    *(ev.RetryAsked, ev.SettingsChanged, ev.DiskChanged, ev.LaunchBlocked),
+    *(ev.Packed, ev.Unpark, ev.UndoKillAsked),
+)
 _RULES: dict[type, Callable[[StudySpec, st.State, Any], Sequence[ev.Decision]]] = {
+    **dict.fromkeys(_ROOM, fill),
     ev.Opened: _opened,
-    ev.Proposed: fill,
-    ev.Exhausted: fill,
-    ev.Launch: fill,
-    ev.Promoted: fill,
-    ev.Added: fill,
-    ev.AddAsked: fill,
-    ev.RetryAsked: fill,
-    ev.SettingsChanged: fill,
-    ev.DiskChanged: fill,
-    ev.LaunchBlocked: fill,
     ev.SampleFailed: _sample_failed,
     ev.DevicesChanged: _devices_changed,
     ev.NodeChanged: _devices_changed,
-    ev.Packed: fill,
     ev.Parked: _parked,
     ev.ParkFailed: _park_failed,
-    ev.Unpark: fill,
     ev.Restored: _restored,
     ev.PauseAsked: _pause_asked,
     ev.ResumeAsked: _resume_asked,
@@ -207,6 +197,5 @@ _RULES: dict[type, Callable[[StudySpec, st.State, Any], Sequence[ev.Decision]]] 
     ev.StopAsked: _stop_asked,
     ev.Halted: _halt,
     ev.KillAsked: pausing.on_kill_asked,
-    ev.UndoKillAsked: fill,
     ev.DeadlinePassed: _deadline,
 }

@@ -1,31 +1,24 @@
 """The change of state by each kind of fact; nothing else changes the state of a study."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Any
 
 from tuitune.core import events as ev
-from tuitune.core.events import TrialState
 from tuitune.core.spec import StudySpec
 from tuitune.core.study import (
     asking,
     attempts,
+    checkpoints,
     gpu_packing,
-    gpu_usage,
     judging,
-    kept_checkpoints,
     leaving,
     nodes,
     parking,
     pausing,
     sick_gpus,
+    state as st,
 )
-from tuitune.core.study import state as st
 from tuitune.core.study.lifecycle import move
-
-if TYPE_CHECKING:
-    from typing import Any
 
 
 def evolve(spec: StudySpec, state: st.State, fact: ev.AnyFact) -> st.State:
@@ -38,7 +31,7 @@ def evolve(spec: StudySpec, state: st.State, fact: ev.AnyFact) -> st.State:
 
 
 def _opened(spec: StudySpec, state: st.State, fact: ev.Opened) -> None:
-    gpu_usage.opened(state, fact.time)
+    gpu_packing.opened(state, fact.time)
     state.settings = fact.settings
     if not state.opening:
         state.pruner.anchor = fact.anchor
@@ -77,7 +70,7 @@ def _take_up(state: st.State) -> None:
     for trial in state.trials:
         if trial.not_promoted and trial.checkpoint is not None:
             trial.not_promoted, trial.at_rung, trial.ended = False, True, None
-            move(trial, TrialState.PAUSED)
+            move(trial, ev.TrialState.PAUSED)
             state.promotable[trial.number] = True
 
 
@@ -112,7 +105,7 @@ def _finished(_spec: StudySpec, state: st.State, fact: ev.Finished) -> None:
     state.elapsed += fact.time - state.opened
     state.opened = fact.time
     if fact.complete:
-        kept_checkpoints.forget(state)
+        checkpoints.forget(state)
 
 
 def _clock_stepped(_spec: StudySpec, state: st.State, fact: ev.ClockStepped) -> None:
@@ -174,7 +167,7 @@ _FOLDS: dict[type, Callable[[StudySpec, st.State, Any], None]] = {
     ev.DevicesChanged: nodes.gpus_changed,
     ev.NodeChanged: nodes.changed,
     ev.Footprint: gpu_packing.grown,
-    ev.GpuUsed: gpu_usage.used,
+    ev.GpuUsed: gpu_packing.used,
     ev.Packed: gpu_packing.packed,
     ev.Parked: parking.parked,
     ev.ParkFailed: parking.park_failed,

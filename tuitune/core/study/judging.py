@@ -1,7 +1,5 @@
 """Reports and verdicts: how a report changes the state, and the verdict on it."""
 
-from __future__ import annotations
-
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -9,18 +7,13 @@ from typing import Final
 
 import msgspec
 
-from tuitune.core import events as ev
-from tuitune.core.events import StopReason
+from tuitune.core import events as ev, reasons
 from tuitune.core.pruning.pruner import Report
-from tuitune.core.reasons import MaximumReached, TargetReached, ToItsEnd, Why
 from tuitune.core.spec import StudySpec
-from tuitune.core.study import gpu_packing, leaving
-from tuitune.core.study import state as st
-from tuitune.core.study.asking import wants_new
-from tuitune.core.study.ranking import leads, listens, loss, next_gate, update_leader
+from tuitune.core.study import asking, gpu_packing, leaving, ranking, state as st
 
 # Once an attempt is ending for one of these, no verdict changes the outcome of its trial.
-_DECIDED: Final = frozenset({StopReason.TARGET, StopReason.RETURNED, StopReason.OVERDUE})
+_DECIDED: Final = frozenset({ev.StopReason.TARGET, ev.StopReason.RETURNED, ev.StopReason.OVERDUE})
 
 
 def reported(spec: StudySpec, state: st.State, fact: ev.Reported) -> None:
@@ -33,7 +26,7 @@ def reported(spec: StudySpec, state: st.State, fact: ev.Reported) -> None:
     """
     trial, step, now = state.trials[fact.trial], fact.step, fact.time
     trial.has_new_value = False
-    if not listens(trial, fact.attempt) or (trial.at_maximum and step > trial.known):
+    if not ranking.listens(trial, fact.attempt) or (trial.at_maximum and step > trial.known):
         return  # a complete trial that goes further than its last step is about to be stopped
     pause = now - trial.last_sign
     trial.pause = max(trial.pause, pause)
@@ -62,18 +55,24 @@ def reported(spec: StudySpec, state: st.State, fact: ev.Reported) -> None:
         trial.pending = 0
         _observe(spec, state, trial, value)
     if trial.at_maximum:
-        update_leader(spec, state, trial)
+        ranking.update_leader(spec, state, trial)
 
 
 def _advance(state: st.State, trial: st.Trial, fact: ev.Reported) -> None:
     """The attempt has reported a step beyond its earlier ones."""
     step, now = fact.step, fact.time
+    lasted = now - trial.stepped
     if not trial.attempt_step:
         trial.began = step
         trial.first = trial.first or (0 if trial.step else step)
+        if step > trial.resumed:  # else it has gone on from a checkpoint, and counts from 0 again
+            trial.first_units += step - trial.resumed
+            trial.first_seconds += lasted
+    else:
+        trial.more_units += step - trial.attempt_step
+        trial.more_seconds += lasted
     trial.attempt_step = step
     trial.step = max(trial.step, step)
-    lasted = now - trial.stepped
     state.slowest = max(state.slowest, lasted)
     trial.stepped = now
     if trial.pace is not None:
@@ -96,6 +95,8 @@ def _first_value(
     trial.pending = step if is_rung and fact.open else 0
     if step >= trial.next_mark:
         _mark(spec, trial, step)
+        if trial.times is not None and spec.pruner.milestones:
+            state.pruner.times[trial.number] = trial.times
 
 
 def _replace_value(spec: StudySpec, trial: st.Trial, value: float) -> None:
@@ -133,9 +134,7 @@ def _mark(spec: StudySpec, trial: st.Trial, step: int) -> None:
 def _counted(spec: StudySpec, trial: st.Trial) -> float:
     """The value that counts for the trial; NaN where it has diverged."""
     value = trial.counted(spec.objective)
-    if value is None or trial.diverged:
-        return math.nan
-    return value
+    return math.nan if value is None or trial.diverged else value
 
 
 def verdict(spec: StudySpec, state: st.State, fact: ev.Verdict) -> None:
@@ -144,17 +143,19 @@ def verdict(spec: StudySpec, state: st.State, fact: ev.Verdict) -> None:
     value = math.nan if trial.diverged or trial.value is None else trial.value
     if fact.rung is not None or fact.action == "complete":  # others are not passed to the pruner
         spec.pruner.enter(state.pruner, trial.number, fact.step, value, fact.action)
+    if fact.action in {"complete", "stop"}:
+        state.pruner.times.pop(trial.number, None)
     if fact.action == "complete":
         trial.at_maximum = True
-        update_leader(spec, state, trial)
+        ranking.update_leader(spec, state, trial)
     elif fact.action == "stop":
         trial.note = fact.why
-        leaving.begin(state, trial, "ask", StopReason.PRUNED, fact.time)
+        leaving.begin(state, trial, "ask", ev.StopReason.PRUNED, fact.time)
     elif fact.action == "pause":
         trial.note = fact.why
         trial.at_rung = True
-        leaving.begin(state, trial, "ask", StopReason.AT_RUNG, fact.time)
-    trial.gate = math.inf if trial.at_maximum else next_gate(spec, state, trial)
+        leaving.begin(state, trial, "ask", ev.StopReason.AT_RUNG, fact.time)
+    trial.gate = math.inf if trial.at_maximum else ranking.next_gate(spec, state, trial)
 
 
 def on_report(spec: StudySpec, state: st.State, fact: ev.Reported) -> Sequence[ev.Decision]:
@@ -169,7 +170,7 @@ def on_report(spec: StudySpec, state: st.State, fact: ev.Reported) -> Sequence[e
     if fact.step < trial.gate and settings.target is None and not fact.waits:
         return ()
     value = fact.metrics.get(spec.objective.metric)
-    if value is None or fact.open or _is_settled(trial) or not listens(trial, fact.attempt):
+    if value is None or fact.open or _is_settled(trial) or not ranking.listens(trial, fact.attempt):
         return ()
     newest = trial.has_new_value or fact.step == trial.known
     if newest and state.halted is None and reaches(spec, settings.target, trial):
@@ -178,7 +179,7 @@ def on_report(spec: StudySpec, state: st.State, fact: ev.Reported) -> Sequence[e
         return _at_gate(spec, state, trial, fact)
     if not fact.waits:
         return ()
-    why = ToItsEnd("past the last rung" if trial.has_new_value else "seen before")
+    why = reasons.ToItsEnd("past the last rung" if trial.has_new_value else "seen before")
     return (_plain_verdict(fact, "go", why, save=False),)
 
 
@@ -200,20 +201,20 @@ def reaches(spec: StudySpec, target: float | None, trial: st.Trial) -> bool:
     value = trial.counted(spec.objective)
     if target is None or value is None or not math.isfinite(value):
         return False
-    return loss(value, spec.objective) <= loss(target, spec.objective)
+    return ranking.loss(value, spec.objective) <= ranking.loss(target, spec.objective)
 
 
-def target_reached(spec: StudySpec, trial: st.Trial) -> TargetReached:
+def target_reached(spec: StudySpec, trial: st.Trial) -> reasons.TargetReached:
     """The reason for a study that ends with this trial."""
     value = trial.counted(spec.objective)
-    return TargetReached(trial.number, spec.objective.metric, value)
+    return reasons.TargetReached(trial.number, spec.objective.metric, value)
 
 
 def _at_gate(
     spec: StudySpec, state: st.State, trial: st.Trial, fact: ev.Reported
 ) -> Sequence[ev.Decision]:
     if _ends(spec, fact):
-        why = MaximumReached(spec.pruning.unit, spec.pruning.max or 0)
+        why = reasons.MaximumReached(spec.pruning.unit, spec.pruning.max or 0)
         return (_plain_verdict(fact, "complete", why, save=_keeps(spec, state, trial)),)
     style = _style(spec, state, fact)
     pruner = state.pruner
@@ -221,9 +222,9 @@ def _at_gate(
         pruner = msgspec.structs.replace(pruner, style=style.style)  # as it will be for the verdict
     value = fact.metrics[spec.objective.metric]
     report = Report(trial.number, fact.step, value, trial.diverged)
-    judgement = spec.pruner.judge(pruner, report, state.promotable, new=wants_new(state))
+    judgement = spec.pruner.judge(pruner, report, state.promotable, new=asking.wants_new(state))
     if judgement is None:  # no complete trial to compare with; the report waits for an answer
-        nothing = ToItsEnd("nothing to compare with")
+        nothing = reasons.ToItsEnd("nothing to compare with")
         return (_plain_verdict(fact, "go", nothing, save=False),)
     verdict = ev.Verdict(
         fact.time,
@@ -253,7 +254,9 @@ def _style(spec: StudySpec, state: st.State, fact: ev.Reported) -> ev.StyleChose
     return ev.StyleChosen(fact.time, style, why)
 
 
-def _plain_verdict(fact: ev.Reported, action: ev.Action, why: Why, *, save: bool) -> ev.Verdict:
+def _plain_verdict(
+    fact: ev.Reported, action: ev.Action, why: reasons.Why, *, save: bool
+) -> ev.Verdict:
     """A verdict without a ranking."""
     return ev.Verdict(
         fact.time,
@@ -273,7 +276,7 @@ def _plain_verdict(fact: ev.Reported, action: ev.Action, why: Why, *, save: bool
 def _keeps(spec: StudySpec, state: st.State, trial: st.Trial) -> bool:
     """Whether a complete trial writes its last checkpoint; with "best" only the leader does."""
     keep = "none" if state.settings is None else state.settings.keep_checkpoints
-    return keep == "all" or (keep == "best" and leads(spec, state, trial))
+    return keep == "all" or (keep == "best" and ranking.leads(spec, state, trial))
 
 
 def _target_reached(
@@ -286,4 +289,6 @@ def _target_reached(
     save = _keeps(spec, state, trial)
     if _ends(spec, fact):
         return _plain_verdict(fact, "complete", why, save=save), halted
-    return ev.Signal(fact.time, trial.number, fact.attempt, "ask", StopReason.TARGET, save), halted
+    return ev.Signal(
+        fact.time, trial.number, fact.attempt, "ask", ev.StopReason.TARGET, save
+    ), halted

@@ -1,19 +1,11 @@
 """The choice of what takes a free slot, and the end of a study."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
-from tuitune.core import events as ev
-from tuitune.core.events import TrialState
+from tuitune.core import events as ev, gpu_reasons, reasons
 from tuitune.core.pruning.pruner import Promotion
-from tuitune.core.reasons import TimeLimit
 from tuitune.core.spec import StudySpec
-from tuitune.core.study import parking
-from tuitune.core.study import state as st
-from tuitune.core.study.asking import may_ask, may_ask_ahead, wants_new
-from tuitune.core.study.leaving import time_limit
-from tuitune.core.study.slots import Slot, first_to_seat, ready, slot, slot_of_parked
+from tuitune.core.study import asking, leaving, parking, slots, state as st
 
 
 def fill(spec: StudySpec, state: st.State, fact: ev.AnyFact) -> Sequence[ev.Decision]:
@@ -22,13 +14,13 @@ def fill(spec: StudySpec, state: st.State, fact: ev.AnyFact) -> Sequence[ev.Deci
         return ()
     if state.halted is not None:
         return _wind_down(state, state.halted, fact.time)
-    limit = time_limit(state)
+    limit = leaving.time_limit(state)
     if limit is not None and limit <= fact.time:
-        return (ev.Halted(fact.time, TimeLimit(), finish=False, failed=False),)
+        return (ev.Halted(fact.time, reasons.TimeLimit(), finish=False, failed=False),)
     if state.asking is not None or state.inherited:
         return ()
     started = _start(spec, state, fact.time) if state.may_launch else ()
-    if started or state.running or state.waiting or wants_new(state):
+    if started or state.running or state.waiting or asking.wants_new(state):
         return started
     return _wind_up(spec, state, fact.time)
 
@@ -45,34 +37,50 @@ def _start(spec: StudySpec, state: st.State, now: float) -> Sequence[ev.Decision
     parked = _unpark(state, now)
     if parked or parking.goes_next(state, now):
         return parked
-    found = first_to_seat(state)
+    found = slots.first_to_seat(state)
     if found is not None:
         return (_launch(state, *found, now),)
-    place = slot(state)
+    place = slots.slot(state)
     if place is None:
         return (
-            (ev.Ask(now, len(state.trials), prefetched=True),) if may_ask_ahead(spec, state) else ()
+            (ev.Ask(now, len(state.trials), prefetched=True),)
+            if asking.may_ask_ahead(spec, state)
+            else ()
         )
-    waiting = (state.trials[n] for n in ready(state))
-    if any(not trial.needs_empty_gpu for trial in waiting):  # the first one gets the next slot
+    waiting = (state.trials[n] for n in slots.ready(state))
+    if not all(slots.may_be_passed(state, t) for t in waiting):  # the first one gets the next slot
         return ()
     return _next(spec, state, place, now)
 
 
-def _next(spec: StudySpec, state: st.State, place: Slot, now: float) -> Sequence[ev.Decision]:
+def waits_for_room(spec: StudySpec, state: st.State) -> bool:
+    """Whether a trial could start if there were another node."""
+    settings = state.settings
+    if settings is None or state.finished or state.halted is not None or not state.may_launch:
+        return False
+    if slots.is_full(state) or slots.slot(state) is not None:
+        return False
+    if any(isinstance(gpu.obstacle, gpu_reasons.GpusAllowed) for gpu in state.gpus):
+        return False
+    if slots.ready(state) or asking.wants_new(state):
+        return True
+    return spec.pruner.promotion(state.pruner, state.promotable) is not None
+
+
+def _next(spec: StudySpec, state: st.State, place: slots.Slot, now: float) -> Sequence[ev.Decision]:
     """What takes this slot where no interrupted trial waits for it."""
     if state.adding:
         addition = state.adding[0]
         return (ev.Added(now, len(state.trials), addition.config, addition.why),)
-    sent = spec.pruner.promotion(state.pruner, state.promotable, new=may_ask(state))
+    sent = spec.pruner.promotion(state.pruner, state.promotable, new=asking.may_ask(state))
     if sent is not None:
         return (_promoted(sent, now),)
     if state.prefetched in state.waiting and state.prefetched not in state.kills:
         return (_launch(state, state.trials[state.prefetched], place, now),)
-    return (ev.Ask(now, len(state.trials)),) if may_ask(state) else ()
+    return (ev.Ask(now, len(state.trials)),) if asking.may_ask(state) else ()
 
 
-def _launch(state: st.State, trial: st.Trial, at: Slot, now: float) -> ev.Launch:
+def _launch(state: st.State, trial: st.Trial, at: slots.Slot, now: float) -> ev.Launch:
     assert state.settings is not None
     cpus, memory = state.settings.cpus, state.settings.memory or 0
     number, attempt = trial.number, trial.attempt + 1
@@ -83,7 +91,7 @@ def _unpark(state: st.State, now: float) -> Sequence[ev.Decision]:
     """A parked trial whose GPU is free goes on."""
     assert state.settings is not None
     for trial in parking.returning(state, now):
-        at = slot_of_parked(state, trial)
+        at = slots.slot_of_parked(state, trial)
         if at is not None and trial.parked is not None:
             number, attempt, memory = trial.number, trial.attempt, trial.parked.memory
             cpus = state.settings.cpus
@@ -107,7 +115,9 @@ def _wind_up(spec: StudySpec, state: st.State, now: float) -> Sequence[ev.Decisi
     pruner = spec.pruner
     if pruner.promotion(state.pruner, state.promotable) is not None:
         return ()  # there is no room for it yet
-    if state.promotable and not any(trial.state == TrialState.COMPLETE for trial in state.trials):
+    if state.promotable and not any(
+        trial.state == ev.TrialState.COMPLETE for trial in state.trials
+    ):
         best = pruner.last_resort(state.pruner, state.promotable)
         if best is not None:
             return (_promoted(best, now),)
@@ -116,19 +126,19 @@ def _wind_up(spec: StudySpec, state: st.State, now: float) -> Sequence[ev.Decisi
     if not state.promotable:
         return _finish(state, now)
     return [
-        ev.Settled(now, number, TrialState.PRUNED, pruner.not_promoted(state.pruner, number))
+        ev.Settled(now, number, ev.TrialState.PRUNED, pruner.not_promoted(state.pruner, number))
         for number in sorted(state.promotable)
     ]
 
 
 def _any_held(state: st.State) -> bool:
-    return any(t.paused_by_user and t.state == TrialState.PAUSED for t in state.trials)
+    return any(t.paused_by_user and t.state == ev.TrialState.PAUSED for t in state.trials)
 
 
 def _finish(state: st.State, now: float) -> Sequence[ev.Decision]:
     if state.halted is None:
         return (ev.Finished(now, complete=True, why=state.exhausted),)
     left = bool(state.waiting or state.promotable or state.kills)
-    left = left or wants_new(state) or _any_held(state)
+    left = left or asking.wants_new(state) or _any_held(state)
     complete = not left and not state.halted.failed
     return (ev.Finished(now, complete=complete, why=state.halted.why),)

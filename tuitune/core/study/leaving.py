@@ -1,18 +1,13 @@
 """The end of an attempt: signals, saves, the time to leave, deadlines."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from tuitune.core import events as ev
+from tuitune.core import events as ev, reasons
 from tuitune.core.events import StopReason
-from tuitune.core.reasons import TimeLimit
 from tuitune.core.spec import StudySpec
-from tuitune.core.study import parking, pausing
-from tuitune.core.study import state as st
-from tuitune.core.study.lifecycle import move
+from tuitune.core.study import lifecycle, parking, pausing, state as st
 from tuitune.core.study.state import Ending
 
 Due = Callable[[st.Trial, float], ev.Decision]
@@ -62,7 +57,7 @@ def begin(
             due = min(due, trial.ending.due)
     else:
         due = now + (TERM_GRACE if how == "term" else KILL_GRACE)
-    move(trial, Ending(reason, how, due))
+    lifecycle.move(trial, Ending(reason, how, due))
 
 
 def _thaw(trial: st.Trial, now: float) -> None:
@@ -99,7 +94,7 @@ def checkpointed(_spec: StudySpec, state: st.State, fact: ev.Checkpointed) -> No
 
 
 def _save_ended(trial: st.Trial, now: float) -> None:
-    """A save has succeeded or failed: the time to leave starts anew."""
+    """A save has succeeded or failed: the time to leave starts over."""
     trial.saving = max(0, trial.saving - 1)
     trial.last_sign = now
     if trial.ending is not None and trial.ending.reason not in _HASTY:
@@ -120,7 +115,7 @@ def _has_returned(trial: st.Trial, now: float, *, overdue: bool = False) -> None
         return  # it exits once it is released
     if trial.ending is None:
         reason = StopReason.OVERDUE if overdue else StopReason.RETURNED
-        move(trial, Ending(reason, "ask", now + EXIT_GRACE))
+        lifecycle.move(trial, Ending(reason, "ask", now + EXIT_GRACE))
     else:
         trial.ending.due = min(trial.ending.due, now + EXIT_GRACE)
 
@@ -197,7 +192,7 @@ def on_deadline(
     decisions: list[ev.Decision] = []
     limit = time_limit(state)
     if limit is not None and limit <= fact.time:
-        decisions.append(ev.Halted(fact.time, TimeLimit(), finish=False, failed=False))
+        decisions.append(ev.Halted(fact.time, reasons.TimeLimit(), finish=False, failed=False))
     for trial in (state.trials[number] for number in state.running):
         due = [decide for at, decide in _deadlines(state, trial) if at <= fact.time]
         decisions += [decide(trial, fact.time) for decide in due[:1]]

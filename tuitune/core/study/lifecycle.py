@@ -1,7 +1,5 @@
 """The stages of a trial, and the transitions between them by kind of fact."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Final
 
@@ -61,7 +59,10 @@ TRANSITIONS: Final[Mapping[Stage, Mapping[type[ev.Fact], frozenset[Stage]]]] = {
         ev.Opened: frozenset({PAUSED}),  # more trials are asked for than it was pruned among
         ev.SettingsChanged: frozenset({PAUSED}),
     },
-    FAILED: {ev.RetryAsked: frozenset({WAITING})},
+    FAILED: {
+        ev.RetryAsked: frozenset({WAITING}),
+        ev.SetAside: frozenset({WAITING}),  # a sick GPU has failed it
+    },
     KILLED: {ev.RetryAsked: frozenset({WAITING})},
 }
 

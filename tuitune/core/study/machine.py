@@ -1,20 +1,17 @@
 """One study: events are folded in, followed by the decisions on them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
-from dataclasses import replace
 
 import msgspec
+from msgspec.structs import replace
 
 from tuitune.core import events as ev
 from tuitune.core.search.proposal import identity
 from tuitune.core.spec import StudySpec
+from tuitune.core.study import ranking, state
 from tuitune.core.study.decide import decide
 from tuitune.core.study.evolve import evolve
 from tuitune.core.study.leaving import next_deadline
-from tuitune.core.study.ranking import best_trial
-from tuitune.core.study.state import State, Trial
 
 _WITH_CONFIGURATION = (ev.Proposed, ev.SampleFailed, ev.Added)
 
@@ -24,7 +21,9 @@ class Study:
 
     def __init__(self, spec: StudySpec, snapshot: bytes | None = None) -> None:
         self.spec = spec
-        self.state = msgspec.msgpack.decode(snapshot, type=State) if snapshot else State()
+        self.state = (
+            msgspec.msgpack.decode(snapshot, type=state.State) if snapshot else state.State()
+        )
         if self.state.opening:
             memory, kind = self.state.pruner.memory, type(spec.pruner.memory())
             self.state.pruner.memory = msgspec.convert(memory, type=kind)
@@ -71,6 +70,6 @@ class Study:
         """
         return next_deadline(self.state, trials)
 
-    def best(self) -> tuple[Trial | None, bool]:
+    def best(self) -> tuple[state.Trial | None, bool]:
         """As `ranking.best_trial`."""
-        return best_trial(self.spec, self.state)
+        return ranking.best_trial(self.spec, self.state)

@@ -1,15 +1,10 @@
 """The nodes of a study, and what the trials that run on them hold there."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 
 import msgspec
 
-from tuitune.core import events as ev
-from tuitune.core.events import Gpu, Node
-from tuitune.core.gpu_reasons import GpuAside
-from tuitune.core.spec import StudySpec
+from tuitune.core import events as ev, gpu_reasons, spec
 from tuitune.core.study import state as st
 
 HERE = ""  # the name of the engine's own machine
@@ -17,7 +12,7 @@ HERE = ""  # the name of the engine's own machine
 
 def opened(state: st.State, fact: ev.Opened) -> None:
     """The study has the nodes of this opening; what ran under the one before is to be lost."""
-    nodes = fact.nodes or (Node(HERE, fact.cpus, fact.memory, fact.gpus),)
+    nodes = fact.nodes or (ev.Node(HERE, fact.cpus, fact.memory, fact.gpus),)
     state.nodes = {node.name: st.NodeState(node, _by_uuid(node.gpus)) for node in nodes}
     state.cpus, state.memory = fact.cpus, fact.memory
     state.shared = {}
@@ -27,21 +22,21 @@ def opened(state: st.State, fact: ev.Opened) -> None:
     state.rooms.forget()
 
 
-def changed(_spec: StudySpec, state: st.State, fact: ev.NodeChanged) -> None:
+def changed(_spec: spec.StudySpec, state: st.State, fact: ev.NodeChanged) -> None:
     """The node is as the fact says; its trials stay where they are."""
     node = fact.node
     known = state.nodes.setdefault(node.name, st.NodeState(node))
     _count_shared(state, known, -1)
     known.node, known.gpus = node, _by_uuid(node.gpus)
     _count_shared(state, known, 1)
-    if len(state.nodes) > 1 or node.name:  # else these are the machine's, as it was opened
+    if len(state.nodes) > 1 or node.name:  # a single machine keeps what Opened says
         there = [known.node for known in state.nodes.values() if not known.node.lost]
         state.cpus = sum((node.cpus for node in there), 0.0)
         state.memory = sum(node.memory for node in there)
     state.rooms.may_be(node.name)
 
 
-def gpus_changed(_spec: StudySpec, state: st.State, fact: ev.DevicesChanged) -> None:
+def gpus_changed(_spec: spec.StudySpec, state: st.State, fact: ev.DevicesChanged) -> None:
     """This machine has these GPUs now: the fact of an older journal."""
     known = state.nodes[HERE].node
     changed(_spec, state, ev.NodeChanged(fact.time, msgspec.structs.replace(known, gpus=fact.gpus)))
@@ -68,7 +63,7 @@ def leave(state: st.State, trial: st.Trial) -> None:
 
 
 def park(state: st.State, trial: st.Trial, memory: int) -> None:
-    """A trial gives up its slot; so many bytes more of its node's memory are its own."""
+    """A trial gives up its slot, and takes so many bytes more of its node's memory."""
     node = state.nodes[trial.node]
     _free(state, node, trial)
     trial.cpus, trial.memory = 0.0, trial.memory + memory
@@ -88,7 +83,7 @@ def give_back(state: st.State, trial: st.Trial, memory: int) -> None:
     state.rooms.may_be(trial.node)
 
 
-def set_aside(state: st.State, gpus: Collection[str], why: GpuAside) -> None:
+def set_aside(state: st.State, gpus: Collection[str], why: gpu_reasons.GpuAside) -> None:
     """Nothing starts on these GPUs, wherever they are."""
     for node in state.nodes.values():
         if not node.gpus.keys().isdisjoint(gpus):
@@ -102,7 +97,7 @@ def set_aside(state: st.State, gpus: Collection[str], why: GpuAside) -> None:
 
 def home(state: st.State, trial: st.Trial) -> st.NodeState:
     """The node of a trial that runs; one that is gone is empty."""
-    return state.nodes.get(trial.node) or st.NodeState(Node(trial.node, 0.0, 0, lost=True))
+    return state.nodes.get(trial.node) or st.NodeState(ev.Node(trial.node, 0.0, 0, lost=True))
 
 
 def residents(state: st.State, node: str, gpus: Iterable[str]) -> list[st.Trial]:
@@ -157,5 +152,5 @@ def _count(state: st.State, node: st.NodeState, uuid: str, by: int) -> None:
         state.shared[gpu.name] = state.shared.get(gpu.name, 0) + by
 
 
-def _by_uuid(gpus: Iterable[Gpu]) -> dict[str, Gpu]:
+def _by_uuid(gpus: Iterable[ev.Gpu]) -> dict[str, ev.Gpu]:
     return {gpu.uuid: gpu for gpu in gpus}

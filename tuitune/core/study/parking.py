@@ -4,19 +4,10 @@ A trial is held inside a report, where it makes no call of CUDA. While it is par
 would hang: it can't leave by itself, and is ended by SIGKILL.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
-from tuitune.core import events as ev
-from tuitune.core.events import StopReason
-from tuitune.core.gpu_reasons import GpuAside, GpuBarred, GpuParked, GpusAllowed, Obstacle
-from tuitune.core.reasons import ByUser
-from tuitune.core.spec import StudySpec
-from tuitune.core.study import gpu_packing, nodes
-from tuitune.core.study import state as st
-from tuitune.core.study.nodes import home
-from tuitune.core.study.pausing import ask_to_pause, let_go, released
+from tuitune.core import events as ev, gpu_reasons, reasons, spec
+from tuitune.core.study import gpu_packing, nodes, pausing, state as st
 
 _AGAIN = 30.0  # s from a restore that was not tried to the next one
 _LONGEST = 3600.0  # s that one makes way, before it goes on elsewhere if nothing is lost by that
@@ -25,28 +16,28 @@ _LONGEST = 3600.0  # s that one makes way, before it goes on elsewhere if nothin
 # --- state ---------------------------------------------------------------------------------------
 
 
-def parked(_spec: StudySpec, state: st.State, fact: ev.Parked) -> None:
+def parked(_spec: spec.StudySpec, state: st.State, fact: ev.Parked) -> None:
     """It gives up its GPU and its CPU slots."""
     trial = state.trials[fact.trial]
     at = trial.parked
     if at is None or trial.attempt != fact.attempt or at.stage != "parking":
         return
-    gpu = home(state, trial).gpus.get(at.home)
+    gpu = nodes.home(state, trial).gpus.get(at.home)
     at.stage, at.memory, at.moves = "parked", fact.memory, fact.moves
     at.model = "" if gpu is None else gpu.name
-    trial.note = GpuParked(fact.memory, None if gpu is None else gpu.index, at.way)
+    trial.note = gpu_reasons.GpuParked(fact.memory, None if gpu is None else gpu.index, at.way)
     trial.device = ""
     gpu_packing.parked(state, trial, fact.memory, fact.time)
 
 
-def park_failed(_spec: StudySpec, state: st.State, fact: ev.ParkFailed) -> None:
+def park_failed(_spec: spec.StudySpec, state: st.State, fact: ev.ParkFailed) -> None:
     """The attempt is not to be parked again."""
     trial = state.trials[fact.trial]
     if trial.attempt == fact.attempt and trial.is_live():
         trial.cannot_park = fact.why
 
 
-def unpark(_spec: StudySpec, state: st.State, fact: ev.Unpark) -> None:
+def unpark(_spec: spec.StudySpec, state: st.State, fact: ev.Unpark) -> None:
     """Its slot is taken from now on."""
     trial = state.trials[fact.trial]
     assert trial.parked is not None
@@ -55,7 +46,7 @@ def unpark(_spec: StudySpec, state: st.State, fact: ev.Unpark) -> None:
     gpu_packing.restored(state, trial, fact.gpus, fact.time)
 
 
-def restored(_spec: StudySpec, state: st.State, fact: ev.Restored) -> None:
+def restored(_spec: spec.StudySpec, state: st.State, fact: ev.Restored) -> None:
     """It runs again; or it was not tried, and stays parked for a while."""
     trial = state.trials[fact.trial]
     at = trial.parked
@@ -65,10 +56,10 @@ def restored(_spec: StudySpec, state: st.State, fact: ev.Restored) -> None:
         at.stage, at.again, trial.device = "parked", fact.time + _AGAIN, ""
         gpu_packing.parked(state, trial, 0, fact.time)
         return
-    trial.note = "" if at.way else ByUser("resumed")
+    trial.note = "" if at.way else reasons.ByUser("resumed")
     nodes.give_back(state, trial, at.memory)
     del state.parked[trial.number]
-    let_go(trial, at.since, fact.time)
+    pausing.let_go(trial, at.since, fact.time)
 
 
 # --- decisions -----------------------------------------------------------------------------------
@@ -91,17 +82,17 @@ def returning(state: st.State, now: float) -> list[st.Trial]:
 def goes_next(state: st.State, now: float) -> bool:
     """Whether one of them only waits until this study has its GPU, in place of another one."""
     for trial in returning(state, now):
-        node = home(state, trial)
+        node = nodes.home(state, trial)
         gpu = None if trial.parked is None else node.gpus.get(trial.parked.home)
         if gpu is not None and _may_be_had(gpu.obstacle) and not node.on.get(gpu.uuid):
             return True
     return False
 
 
-def _may_be_had(obstacle: Obstacle) -> bool:
-    if isinstance(obstacle, GpuBarred):
+def _may_be_had(obstacle: gpu_reasons.Obstacle) -> bool:
+    if isinstance(obstacle, gpu_reasons.GpuBarred):
         return obstacle.cause in {"spare", "left free"}
-    return isinstance(obstacle, GpusAllowed) and obstacle.gpus > 0
+    return isinstance(obstacle, gpu_reasons.GpusAllowed) and obstacle.gpus > 0
 
 
 def on_park_failed(state: st.State, fact: ev.ParkFailed) -> Sequence[ev.Decision]:
@@ -114,13 +105,13 @@ def on_park_failed(state: st.State, fact: ev.ParkFailed) -> Sequence[ev.Decision
     if at is None or trial.attempt != fact.attempt:
         return ()
     if fact.broken:
-        return (_end(trial, StopReason.NOT_RESTORED, fact.time),)
+        return (_end(trial, ev.StopReason.NOT_RESTORED, fact.time),)
     if trial.paused_by_user:
-        return (ask_to_pause(state, trial, fact.time),)
+        return (pausing.ask_to_pause(state, trial, fact.time),)
     if at.way and trial.is_saved:
         number, attempt = trial.number, trial.attempt
-        return (ev.Signal(fact.time, number, attempt, "ask", StopReason.MOVED, save=False),)
-    return (released(trial, fact.time),)
+        return (ev.Signal(fact.time, number, attempt, "ask", ev.StopReason.MOVED, save=False),)
+    return (pausing.released(trial, fact.time),)
 
 
 def on_restored(state: st.State, fact: ev.Restored) -> Sequence[ev.Decision]:
@@ -128,20 +119,20 @@ def on_restored(state: st.State, fact: ev.Restored) -> Sequence[ev.Decision]:
     trial = state.trials[fact.trial]
     if trial.attempt != fact.attempt or type(trial.activity) is not st.Running or fact.why:
         return ()
-    go = released(trial, fact.time)
-    return (go, ask_to_pause(state, trial, fact.time)) if trial.paused_by_user else (go,)
+    go = pausing.released(trial, fact.time)
+    return (go, pausing.ask_to_pause(state, trial, fact.time)) if trial.paused_by_user else (go,)
 
 
 def stranded(state: st.State, now: float) -> Sequence[ev.Decision]:
     """Parked trials whose GPU is lost or set aside start again elsewhere, from a checkpoint."""
     decisions = []
     for trial in returning(state, now):
-        at, gpus = trial.parked, home(state, trial).gpus
+        at, gpus = trial.parked, nodes.home(state, trial).gpus
         gpu = None if at is None or at.moves else gpus.get(at.home)
         if gpu is None:
             continue
-        if gpu.lost or isinstance(gpu.obstacle, GpuAside):
-            decisions.append(_end(trial, StopReason.MOVED, now))
+        if gpu.lost or isinstance(gpu.obstacle, gpu_reasons.GpuAside):
+            decisions.append(_end(trial, ev.StopReason.MOVED, now))
     return decisions
 
 
@@ -154,8 +145,8 @@ def deadlines(trial: st.Trial) -> list[tuple[float, Callable[[st.Trial, float], 
 
 
 def _elsewhere(trial: st.Trial, now: float) -> ev.Decision:
-    return _end(trial, StopReason.MOVED, now)
+    return _end(trial, ev.StopReason.MOVED, now)
 
 
-def _end(trial: st.Trial, reason: StopReason, now: float) -> ev.Signal:
+def _end(trial: st.Trial, reason: ev.StopReason, now: float) -> ev.Signal:
     return ev.Signal(now, trial.number, trial.attempt, "kill", reason, save=False)

@@ -1,32 +1,26 @@
 """Pauses and kills by the user, waits at a rung, and the trials that wait for a slot."""
 
-from __future__ import annotations
-
 import math
 from bisect import insort
 from collections.abc import Sequence
 
-from tuitune.core import events as ev
+from tuitune.core import events as ev, reasons
 from tuitune.core.events import ENDED, StopReason, TrialState
-from tuitune.core.reasons import ByUser, Killed, Why
 from tuitune.core.spec import StudySpec
-from tuitune.core.study import kept_checkpoints
-from tuitune.core.study import state as st
-from tuitune.core.study.lifecycle import move
-from tuitune.core.study.ranking import next_gate
+from tuitune.core.study import checkpoints, lifecycle, ranking, state as st
 from tuitune.core.study.state import Frozen, Parked, Running
 
 
 def wait(state: st.State, trial: st.Trial) -> None:
     """Queue the trial by its number, so that interrupted trials go on before new ones start."""
-    move(trial, TrialState.WAITING)
+    lifecycle.move(trial, TrialState.WAITING)
     state.promotable.pop(trial.number, None)
     insort(state.waiting, trial.number)
 
 
 def pause(state: st.State, trial: st.Trial) -> None:
     """At a rung it may be promoted, unless the user has paused it or it is to be killed."""
-    move(trial, TrialState.PAUSED)
+    lifecycle.move(trial, TrialState.PAUSED)
     if trial.at_rung and not trial.paused_by_user and trial.number not in state.kills:
         state.promotable[trial.number] = True
 
@@ -42,8 +36,8 @@ def pause_asked(_spec: StudySpec, state: st.State, fact: ev.PauseAsked) -> None:
         state.promotable.pop(trial.number, None)
         if trial.state == TrialState.WAITING:
             state.waiting.remove(trial.number)
-            move(trial, TrialState.PAUSED)
-            trial.note = ByUser("paused before launch")
+            lifecycle.move(trial, TrialState.PAUSED)
+            trial.note = reasons.ByUser("paused before launch")
 
 
 def resume_asked(_spec: StudySpec, state: st.State, fact: ev.ResumeAsked) -> None:
@@ -56,7 +50,7 @@ def resume_asked(_spec: StudySpec, state: st.State, fact: ev.ResumeAsked) -> Non
         trial.paused_by_user = False
         is_pruned = trial.ending is not None and trial.ending.reason == StopReason.PRUNED
         if not trial.at_rung and not is_pruned:  # else its note has the reason of a verdict
-            trial.note = ByUser("resumed")
+            trial.note = reasons.ByUser("resumed")
         if trial.state == TrialState.PAUSED and not trial.is_live():
             if trial.at_rung:
                 pause(state, trial)
@@ -73,11 +67,11 @@ def frozen(_spec: StudySpec, state: st.State, fact: ev.Frozen) -> None:
         return
     ending = trial.ending
     if ending is not None and ending.park:
-        move(trial, Parked(fact.time, trial.gpus[0], ending.reason is StopReason.MOVED))
+        lifecycle.move(trial, Parked(fact.time, trial.gpus[0], ending.reason is StopReason.MOVED))
         state.parked[trial.number] = True
     elif ending is None or ending.reason is StopReason.PAUSED:  # else a verdict ended it
-        move(trial, Frozen(fact.time))
-        trial.note = ByUser("frozen")
+        lifecycle.move(trial, Frozen(fact.time))
+        trial.note = reasons.ByUser("frozen")
 
 
 def let_go(trial: st.Trial, since: float, now: float) -> None:
@@ -85,12 +79,12 @@ def let_go(trial: st.Trial, since: float, now: float) -> None:
     trial.launched += now - since
     trial.stepped += now - since
     trial.last_sign = now
-    move(trial, Running())
+    lifecycle.move(trial, Running())
 
 
 def may_park(trial: st.Trial) -> bool:
-    """Whether it is on one GPU of the engine's machine, and nothing is known against it."""
-    return len(trial.gpus) == 1 and not trial.node and not trial.cannot_park
+    """Whether it is on one GPU, and nothing is known against it."""
+    return len(trial.gpus) == 1 and not trial.cannot_park
 
 
 def promoted(spec: StudySpec, state: st.State, fact: ev.Promoted) -> None:
@@ -104,20 +98,20 @@ def promoted(spec: StudySpec, state: st.State, fact: ev.Promoted) -> None:
 
 def retry_asked(spec: StudySpec, state: st.State, fact: ev.RetryAsked) -> None:
     """Queue a trial that has ended, as asked."""
-    why = ByUser("run again" if fact.setup else "taken up again")
+    why = reasons.ByUser("run again" if fact.setup else "taken up again")
     state.trials[fact.trial].tried_again = fact.setup
     take_up_again(spec, state, state.trials[fact.trial], why)
 
 
-def take_up_again(spec: StudySpec, state: st.State, trial: st.Trial, why: Why) -> None:
+def take_up_again(spec: StudySpec, state: st.State, trial: st.Trial, why: reasons.Why) -> None:
     """Queue a trial that has ended; without a kept checkpoint it starts at step 0."""
-    if not kept_checkpoints.kept(state, trial):
+    if not checkpoints.kept(state, trial):
         trial.checkpoint = None
     trial.at_maximum = trial.diverged = trial.not_promoted = trial.at_rung = False
     trial.curve = [point for point in trial.curve if math.isfinite(point[1])]
     trial.crashes = trial.marked = 0
     trial.error, trial.ended, trial.note = "", None, why
-    trial.gate = next_gate(spec, state, trial)
+    trial.gate = ranking.next_gate(spec, state, trial)
     wait(state, trial)
 
 
@@ -192,4 +186,4 @@ def kill(trial: st.Trial, now: float) -> Sequence[ev.Decision]:
         return (ev.Signal(now, trial.number, trial.attempt, how, StopReason.KILLED, save=False),)
     if trial.state in ENDED:
         return ()
-    return (ev.Settled(now, trial.number, TrialState.KILLED, Killed()),)
+    return (ev.Settled(now, trial.number, TrialState.KILLED, reasons.Killed()),)

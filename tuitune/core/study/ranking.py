@@ -1,7 +1,5 @@
 """The order of trials, the best one, and which reports of an attempt still count."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from typing import Final, NamedTuple, Protocol
@@ -36,7 +34,7 @@ class Comparable(Protocol):
 
     @property
     def number(self) -> int:
-        """From 0."""
+        """The trial's number, from 0."""
 
     @property
     def state(self) -> TrialState:
@@ -48,7 +46,7 @@ class Comparable(Protocol):
 
     @property
     def value(self) -> float | None:
-        """In the objective's own direction; None before the first."""
+        """The objective's value as reported; None before the first one."""
 
 
 class Ranking(NamedTuple):
@@ -65,7 +63,7 @@ class Ranked(Protocol):
 
     @property
     def number(self) -> int:
-        """From 0; the lower one is better among equals."""
+        """The trial's number, from 0; of equals the lower one is better."""
 
     @property
     def state(self) -> str:
@@ -77,7 +75,7 @@ class Ranked(Protocol):
 
     @property
     def value(self) -> float | None:
-        """In the objective's own direction; None before the first."""
+        """The objective's value as reported; None before the first one."""
 
 
 def merit(trial: Ranked, objective: Objective) -> tuple[bool, int, float, int]:

@@ -6,25 +6,20 @@ gets further there, the GPU was at fault, and what it has failed before is excus
 again, it was not.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Sequence
 
-from tuitune.core import events as ev
-from tuitune.core.events import TrialState
+from tuitune.core import events as ev, reasons
 from tuitune.core.gpu_reasons import GpuAside, GpuBarred, GpusAllowed, Obstacle
-from tuitune.core.reasons import Why
 from tuitune.core.spec import StudySpec
-from tuitune.core.study import nodes, pausing
-from tuitune.core.study import state as st
+from tuitune.core.study import nodes, pausing, state as st
 
 _STATUS = "exit status "  # the error of a program that failed begins so
 _FAILURES = 2  # in a row with one error on one GPU, after which a trial is tried on another
-_WENT_WELL = frozenset({TrialState.COMPLETE, TrialState.PRUNED, TrialState.PAUSED})
+_WENT_WELL = frozenset({ev.TrialState.COMPLETE, ev.TrialState.PRUNED, ev.TrialState.PAUSED})
 
 
-def kind_of(error: Why) -> str:
+def kind_of(error: reasons.Why) -> str:
     """An error without its figures, to compare it with others."""
     if not isinstance(error, str):
         return type(error).__name__
@@ -105,7 +100,7 @@ def settled(state: st.State, trial: st.Trial, fact: ev.Settled) -> None:
     elif fact.state in _WENT_WELL:
         for uuid in trial.gpus:
             state.suspects.pop(uuid, None)
-    if fact.fault != "elsewhere" and fact.state != TrialState.WAITING:
+    if fact.fault != "elsewhere" and fact.state != ev.TrialState.WAITING:
         trial.avoids = ()
 
 
@@ -120,7 +115,7 @@ def set_aside(spec: StudySpec, state: st.State, fact: ev.SetAside) -> None:
     for number in fact.trials:
         trial = state.trials[number]
         trial.crashes = max(0, trial.crashes - 1)
-        if trial.state == TrialState.FAILED:
+        if trial.state == ev.TrialState.FAILED:
             pausing.take_up_again(spec, state, trial, fact.why)
     state.streak = state.same = 0
 
@@ -166,12 +161,12 @@ def _set_aside(state: st.State, gpus: tuple[str, ...], why: GpuAside, now: float
 
 
 def _others(state: st.State, avoid: Collection[str]) -> list[ev.Gpu]:
-    """GPUs besides these on which trials may start, or may in place of one of these."""
+    """The other GPUs on which trials may start, or could instead of on those in use."""
     return [gpu for gpu in state.gpus if _is_free(gpu.obstacle) and gpu.uuid not in avoid]
 
 
 def _is_free(obstacle: Obstacle) -> bool:
-    """Whether trials may start there, or the study has others in place of it."""
+    """Whether trials may start there, or could if the study did not use other GPUs instead."""
     if isinstance(obstacle, GpuBarred):
         return obstacle.cause == "spare"
     return not obstacle or (isinstance(obstacle, GpusAllowed) and obstacle.gpus > 0)
@@ -199,4 +194,4 @@ def _is_tested(state: st.State, suspect: st.Suspect) -> bool:
     if suspect.probe is None:
         return False
     trial = state.trials[suspect.probe]
-    return bool(trial.avoids) and trial.state in {TrialState.WAITING, TrialState.RUNNING}
+    return bool(trial.avoids) and trial.state in {ev.TrialState.WAITING, ev.TrialState.RUNNING}

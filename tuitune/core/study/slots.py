@@ -1,26 +1,20 @@
 """The node, and the CPUs and GPUs there, that the next trial gets."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
-from itertools import islice
 from typing import NamedTuple
 
-from tuitune.core.events import Gpu, Settings
-from tuitune.core.gpu_reasons import Device, GpuNumbers
-from tuitune.core.placement import throughput
+from tuitune.core import events, gpu_reasons
+from tuitune.core.placement import packing, throughput
 from tuitune.core.placement.gpus import Loads, choose, next_empty
 from tuitune.core.placement.host import HOST, HostResources, most_at_once, place
-from tuitune.core.placement.packing import Resident, capacity
-from tuitune.core.study import state as st
+from tuitune.core.study import checkpoints, sick_gpus, state as st
 from tuitune.core.study.nodes import home, residents
-from tuitune.core.study.sick_gpus import avoided
 
 
 class Slot(NamedTuple):
     """What an attempt gets. device: shown to the user. gpus: UUIDs; share: of each."""
 
-    device: Device
+    device: gpu_reasons.Device
     gpus: tuple[str, ...] = ()
     share: float = 0.0
     node: str = ""
@@ -44,9 +38,11 @@ def slot(state: st.State, trial: st.Trial | None = None) -> Slot | None:
     """
     settings = state.settings
     assert settings is not None
-    if _is_full(state):
+    if is_full(state):
         return None
     found = state.rooms.among(state.nodes)
+    if (names := checkpoints.places(state, trial)) is not None:
+        found = [node for node in found if node.node.name in names]
     if not found:
         return None
     limits = _ANY if settings.gpus == 0 else _limits(state, trial)
@@ -68,15 +64,15 @@ def slot(state: st.State, trial: st.Trial | None = None) -> Slot | None:
     return Slot(_numbers(node, gpus), gpus, share, name)
 
 
-def _share(settings: Settings) -> float:
-    """Of each of its GPUs; 0: packed."""
+def _share(settings: events.Settings) -> float:
+    """The share that a trial has of each of its GPUs; 0: it is packed."""
     return 0.0 if settings.gpus == "auto" else min(1.0, settings.gpus)
 
 
 def _limits(state: st.State, trial: st.Trial | None) -> _Limits:
     alone = trial is not None and trial.needs_empty_gpu
     kept = () if alone else _kept_empty(state)
-    return _Limits(alone, frozenset((*kept, *_of_parked(state), *avoided(state, trial))))
+    return _Limits(alone, frozenset((*kept, *_of_parked(state), *sick_gpus.avoided(state, trial))))
 
 
 def room_on(state: st.State, node: st.NodeState, limits: _Limits = _ANY) -> tuple[str, ...] | None:
@@ -99,7 +95,7 @@ def room_on(state: st.State, node: st.NodeState, limits: _Limits = _ANY) -> tupl
 
 
 def _rank(
-    settings: Settings, node: st.NodeState, gpus: tuple[str, ...]
+    settings: events.Settings, node: st.NodeState, gpus: tuple[str, ...]
 ) -> tuple[bool, int, int, float, str]:
     """Sorts offers of nodes, the one to take first."""
     company = max((len(node.on.get(uuid, ())) for uuid in gpus), default=0)
@@ -115,7 +111,7 @@ def slot_of_parked(state: st.State, trial: st.Trial) -> Slot | None:
     """
     settings, parked, node = state.settings, trial.parked, state.nodes.get(trial.node)
     assert settings is not None
-    if parked is None or node is None or node.node.obstacle or _is_full(state):
+    if parked is None or node is None or node.node.obstacle or is_full(state):
         return None
     machine, need = HostResources(node.node.cpus, 0), HostResources(settings.cpus, 0)
     if place(machine, HostResources(node.cpus, 0), need) is None:
@@ -127,7 +123,7 @@ def slot_of_parked(state: st.State, trial: st.Trial) -> Slot | None:
         and (not gpu.memory or parked.memory <= gpu.memory)
         and not gpu.lost
     ]
-    loads, others = loads_of(state, node), avoided(state, trial)
+    loads, others = loads_of(state, node), sick_gpus.avoided(state, trial)
     own = [gpu for gpu in fit if gpu.uuid == parked.home]
     gpus = choose(own, loads, 0.5, alone=True, aside=others)
     gpus = gpus or choose(fit, loads, 0.5, alone=True, aside=others)
@@ -136,7 +132,7 @@ def slot_of_parked(state: st.State, trial: st.Trial) -> Slot | None:
     return Slot(_numbers(node, gpus), gpus, _share(settings), trial.node)
 
 
-def _is_full(state: st.State) -> bool:
+def is_full(state: st.State) -> bool:
     """Whether as many trials run as `concurrency` allows; those that are parked don't count."""
     most = None if state.settings is None else state.settings.concurrency
     if most is None:
@@ -172,17 +168,25 @@ def has_one_slot(state: st.State) -> bool:
 def first_to_seat(state: st.State) -> tuple[st.Trial, Slot] | None:
     """The first waiting trial that finds room, and its slot.
 
-    Trials that need an empty GPU go first, since a GPU is kept for them, and do not delay others.
+    Trials that need an empty GPU go first, since a GPU is kept for them, and do not delay others;
+    nor do those that can go on on some nodes only.
     """
     if not state.waiting:
         return None
     alone = _alone(state)
-    others = (state.trials[n] for n in ready(state) if n not in alone)
-    for trial in (*(state.trials[n] for n in alone), *islice(others, 1)):
+    others = [n for n in ready(state) if n not in alone]
+    for trial in (state.trials[n] for n in (*alone, *others)):
         found = slot(state, trial)
         if found is not None:
             return trial, found
+        if not may_be_passed(state, trial):
+            return None
     return None
+
+
+def may_be_passed(state: st.State, trial: st.Trial) -> bool:
+    """Whether others may start while this trial waits for room."""
+    return trial.needs_empty_gpu or checkpoints.places(state, trial) is not None
 
 
 def ready(state: st.State) -> list[int]:
@@ -219,7 +223,7 @@ def neighbours(state: st.State, trial: st.Trial) -> list[st.Trial]:
     return [one for one in residents(state, trial.node, trial.gpus) if one is not trial]
 
 
-def gpus_of(state: st.State, trial: st.Trial) -> list[Gpu]:
+def gpus_of(state: st.State, trial: st.Trial) -> list[events.Gpu]:
     """The GPUs of a running trial that are still known."""
     gpus = home(state, trial).gpus
     return [gpus[uuid] for uuid in trial.gpus if uuid in gpus]
@@ -232,21 +236,21 @@ def model_of(state: st.State, trial: st.Trial) -> str:
 
 def capacity_of(state: st.State, trial: st.Trial) -> throughput.Capacity:
     """How many trials GPUs of its model can run."""
-    return capacity(state.packing, model_of(state, trial))
+    return packing.capacity(state.packing, model_of(state, trial))
 
 
-def _numbers(node: st.NodeState, uuids: Collection[str]) -> GpuNumbers:
+def _numbers(node: st.NodeState, uuids: Collection[str]) -> gpu_reasons.GpuNumbers:
     numbers = tuple(gpu.index for gpu in node.node.gpus if gpu.uuid in uuids)
-    return GpuNumbers(numbers, node.node.name)
+    return gpu_reasons.GpuNumbers(numbers, node.node.name)
 
 
-def _resident(state: st.State, trial: st.Trial) -> Resident:
+def _resident(state: st.State, trial: st.Trial) -> packing.Resident:
     pace = trial.pace
     if pace is None:
-        return Resident(trial.share, trial.peak, trial.rest)
+        return packing.Resident(trial.share, trial.peak, trial.rest)
     intervals = min(pace.calm, throughput.intervals(capacity_of(state, trial), pace))
     under_way = pace.reports > 0 and pace.calm > 0
-    return Resident(trial.share, trial.peak, trial.rest, under_way, intervals)
+    return packing.Resident(trial.share, trial.peak, trial.rest, under_way, intervals)
 
 
 def _kept_empty(state: st.State) -> tuple[str, ...]:

@@ -1,19 +1,15 @@
 """The state of a study: plain data, the same after a replay as after the run."""
 
-from __future__ import annotations
-
 import math
 from typing import Any, Literal
 
 import msgspec
 
+from tuitune.core import gpu_reasons, paces, reasons, spec
 from tuitune.core.events import Gpu, Halted, Node, Settings, SignalHow, StopReason, TrialState
-from tuitune.core.gpu_reasons import Device
 from tuitune.core.placement.packing import Packing
 from tuitune.core.placement.throughput import Throughput
 from tuitune.core.pruning.pruner import PrunerState
-from tuitune.core.reasons import Why
-from tuitune.core.spec import Objective
 
 
 class Starting(msgspec.Struct, array_like=True, frozen=True, tag="starting"):
@@ -62,7 +58,7 @@ class Trial(msgspec.Struct, array_like=True):
     number: int
     config: dict[str, Any]
     origin: str
-    why: Why
+    why: reasons.Why
     state: TrialState = TrialState.WAITING
     attempt: int = -1  # the newest one; -1 before the first
     opening: int = 0  # number of the opening in which it was launched
@@ -79,7 +75,7 @@ class Trial(msgspec.Struct, array_like=True):
     at_rung: bool = False  # waits there to be promoted, or is ending to wait there
     paused_by_user: bool = False
     not_promoted: bool = False  # pruned as the study ended: it may still go on
-    device: Device = ""
+    device: gpu_reasons.Device = ""
     cpus: float = 0.0
     memory: int = 0
     started: float | None = None  # first launch
@@ -88,8 +84,8 @@ class Trial(msgspec.Struct, array_like=True):
     pause: float = 0.0  # longest time between two reports, s
     silent: bool = False
     ended: float | None = None
-    error: Why = ""
-    note: Why = ""  # why it is in its state
+    error: reasons.Why = ""
+    note: reasons.Why = ""  # why it is in its state
     known: int = 0  # the furthest step that had an objective
     has_new_value: bool = False  # its newest report is to be judged
     pid: int | None = None  # of the live attempt, once it has one
@@ -122,6 +118,10 @@ class Trial(msgspec.Struct, array_like=True):
     node: str = ""  # on which the newest attempt runs, or ran
     cannot_park: str = ""  # why, once it was tried; of the newest attempt
     tried_again: bool = False  # as the study was run again, since it had failed with the set-up
+    first_units: float = 0.0  # trained up to the first report of each attempt; see `Times`
+    first_seconds: float = 0.0
+    more_units: float = 0.0  # trained after that
+    more_seconds: float = 0.0
 
     def is_live(self) -> bool:
         """Whether it has a process, running or frozen."""
@@ -130,6 +130,13 @@ class Trial(msgspec.Struct, array_like=True):
     def is_being_killed(self) -> bool:
         """Whether its attempt is ending by a kill; a kill that waits is none."""
         return type(self.activity) is Ending and self.activity.reason is StopReason.KILLED
+
+    @property
+    def times(self) -> paces.Times | None:
+        """How long it has trained; None where that is not known."""
+        if not self.first_units:
+            return None
+        return paces.Times(self.first_units, self.first_seconds, self.more_units, self.more_seconds)
 
     @property
     def ending(self) -> Ending | None:
@@ -156,7 +163,7 @@ class Trial(msgspec.Struct, array_like=True):
         """Whether its newest checkpoint has all that its newest attempt has done."""
         return self.checkpoint is not None and self.checkpoint >= self.attempt_step
 
-    def counted(self, objective: Objective) -> float | None:
+    def counted(self, objective: spec.Objective) -> float | None:
         """The value that this trial counts with; None before its first one."""
         return self.best if objective.value == "best" else self.value
 
@@ -175,7 +182,7 @@ class Addition(msgspec.Struct, array_like=True):
     """A configuration that the user has added and that is not a trial yet."""
 
     config: dict[str, Any]
-    why: Why
+    why: reasons.Why
 
 
 class NodeState(msgspec.Struct, array_like=True):
@@ -258,8 +265,8 @@ class State(msgspec.Struct, array_like=True):
     lasted: list[float] = []  # how long the newest attempts took, s
     nodes: dict[str, NodeState] = {}  # by name
     rooms: Rooms = msgspec.field(default_factory=Rooms)
-    parked: dict[int, bool] = {}  # of those that run, the ones that are `Parked`
-    inherited: int = 0  # of those that run, attempts of an earlier engine
+    parked: dict[int, bool] = {}  # running trials whose activity is `Parked`
+    inherited: int = 0  # running attempts that an earlier engine started
     shared: dict[str, int] = {}  # model -> how many GPUs have more than one trial
     packing: Packing = msgspec.field(default_factory=Packing)
     code: str = ""  # a hash of the training code that attempts run with
@@ -277,5 +284,5 @@ class State(msgspec.Struct, array_like=True):
 
     @property
     def gpus(self) -> list[Gpu]:
-        """Of all nodes: for what is done seldom."""
+        """The GPUs of all nodes; for rare use, as the list is made at each call."""
         return [gpu for node in self.nodes.values() for gpu in node.gpus.values()]

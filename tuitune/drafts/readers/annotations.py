@@ -1,18 +1,12 @@
 """Options from annotated names: the fields of dataclasses and the parameters of functions."""
 
-from __future__ import annotations
-
 import ast
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tuitune.drafts.option import Option, guessed_kind, kind_of
-from tuitune.drafts.script import called, keywords
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from tuitune.drafts.script import Script
+from tuitune.drafts.script import Script, called, keywords
 
 _KINDS = {kind: kind for kind in ("int", "float", "bool", "str")} | {
     "PositiveInt": "int",
@@ -181,7 +175,7 @@ def _subscript(script: Script, node: ast.Subscript) -> tuple[str, tuple[Any, ...
 
 
 def _members(script: Script, node: ast.ClassDef) -> Iterator[Any]:
-    """The values of an enumeration; none where the class is no enumeration."""
+    """The values of an enumeration; none where the class is not an enumeration."""
     if any("Enum" in called(base) or called(base) == "Choice" for base in node.bases):
         for part in node.body:
             if isinstance(part, ast.Assign) and script.literal(part.value) is not None:

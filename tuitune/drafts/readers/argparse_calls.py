@@ -1,34 +1,19 @@
 """Options of argparse, and of parsers with the same methods: add_argument calls."""
 
-from __future__ import annotations
-
 import ast
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tuitune.drafts.option import VALUE, Option, Reading, guessed_kind, kind_of, python, unique
-from tuitune.drafts.script import called, dotted, keywords
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tuitune.drafts.script import Script
+from tuitune.drafts.script import Script, called, dotted, keywords
 
 _BOOLEAN_TYPES = [
-    "str2bool",
-    "string_to_bool",
-    "strtobool",
-    "str_to_bool",
-    "boolean",
-    "bool_",
-    "parse_bool",
-    "bool_arg",
-    "bool_flag",
-    "boolean_string",
-    "to_bool",
-    "str_bool",
-    "true_or_false",
+    *("str2bool", "string_to_bool", "strtobool", "str_to_bool", "boolean", "bool_"),
+    *("parse_bool", "bool_arg", "bool_flag", "boolean_string", "to_bool"),
+    *("str_bool", "true_or_false"),
 ]
+_MAIN = ""  # in place of a subcommand's name: options of the parser that has the subcommands
 _TRAINING = ("train", "fit", "training", "run", "finetune", "pretrain")
 
 
@@ -42,19 +27,26 @@ def read_argparse(script: Script) -> Reading | None:
     found = []
     for call in calls:
         owner = dotted(call.func.value) if isinstance(call.func, ast.Attribute) else ""
-        if owner in owners and owners[owner] != command:
+        if owners.get(owner, command) not in (command, _MAIN):
             continue  # of another subcommand
         option = _option(script, call, defaults)
         if option is not None:
-            found.append(option)
-    words = (command,) if command else ()
-    # options before the subcommand belong to the main parser
-    return Reading(source="argparse", command=python(script, *words), options=unique(found))
+            found.append(replace(option, is_main=owners.get(owner) == _MAIN))
+    return Reading(
+        source="argparse",
+        command=python(script),
+        subcommand=(command,) if command else (),
+        options=unique(found),
+    )
 
 
 def _subcommand(script: Script) -> tuple[str, dict[str, str]]:
     """The subcommand that trains, and the subcommand of each variable that holds a parser."""
-    owners: dict[str, str] = {}
+    owners: dict[str, str] = {
+        dotted(call.func.value): _MAIN
+        for call in script.calls("add_subparsers")
+        if isinstance(call.func, ast.Attribute)
+    }
     for node in script.find(ast.Assign):
         call = node.value
         if isinstance(call, ast.Call) and called(call) == "add_parser" and call.args:
@@ -71,10 +63,10 @@ def _subcommand(script: Script) -> tuple[str, dict[str, str]]:
             if call.func.attr not in ("add_argument_group", "add_mutually_exclusive_group"):
                 continue
             owner = owners.get(dotted(call.func.value))
-            if owner and dotted(node.targets[0]) not in owners:
+            if owner is not None and dotted(node.targets[0]) not in owners:
                 owners[dotted(node.targets[0])] = owner
                 changed = True
-    names = list(owners.values())
+    names = [name for name in owners.values() if name != _MAIN]
     return next((n for n in _TRAINING if n in names), names[0] if names else ""), owners
 
 
@@ -125,6 +117,8 @@ def _with_action(option: Option, action: str, flag: str) -> Option:
         "store_false": ("", flag),
         "optional": (flag, "--no-" + flag.removeprefix("--")),
     }
+    if action == "optional" and flag.startswith("--no-"):
+        return replace(option, kind="", count=0)  # argparse reads both of its words as false
     if action in switches:
         return replace(option, kind="bool", switch=switches[action])
     if action != "store":  # it counts, appends or calls

@@ -1,20 +1,14 @@
 """Options that are constants at the top of a script."""
 
-from __future__ import annotations
-
 import ast
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from tuitune.drafts.names import known
 from tuitune.drafts.option import VALUE, Option, Reading, guessed_kind, kind_of, python
-from tuitune.drafts.script import assignments, called, read_script
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
-    from tuitune.drafts.script import Script
+from tuitune.drafts.script import Script, assignments, called, read_script
 
 CONFIGURATOR = "a configurator"
 _RUNNER = ("python", "-m", "tuitune.integrations.constants")

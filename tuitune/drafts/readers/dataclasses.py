@@ -1,19 +1,12 @@
 """Options from dataclasses: HfArgumentParser, tyro, simple_parsing and Tap."""
 
-from __future__ import annotations
-
 import ast
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from tuitune.drafts.option import VALUE, Option, Reading, python, unique
 from tuitune.drafts.readers.annotations import Entry, fields, flat, option_of, parameters
-from tuitune.drafts.script import called, keywords
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tuitune.drafts.script import Script
+from tuitune.drafts.script import Script, called, keywords
 
 # The fields of transformers.TrainingArguments that matter here, with their defaults there.
 _TRAINING = (

@@ -1,18 +1,12 @@
 """Options of absl: its DEFINE calls, and configurations of ml_collections."""
 
-from __future__ import annotations
-
 import ast
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 from tuitune.drafts.option import VALUE, Option, Reading, kind_of, python, unique
-from tuitune.drafts.script import called, dotted, keywords, read_script
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from tuitune.drafts.script import Script
+from tuitune.drafts.script import Script, called, dotted, keywords, read_script
 
 _KINDS = {"float": "float", "integer": "int", "string": "str", "boolean": "bool", "bool": "bool"}
 

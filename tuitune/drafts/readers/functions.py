@@ -1,19 +1,13 @@
 """Options of functions: the decorators of click, the parameters that typer and fire read."""
 
-from __future__ import annotations
-
 import ast
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tuitune.drafts.option import VALUE, Option, Reading, kind_of, python, unique
 from tuitune.drafts.readers.annotations import Entry, option_of, parameters
-from tuitune.drafts.script import called, keywords
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tuitune.drafts.script import Script
+from tuitune.drafts.script import Script, called, keywords
 
 _TRAINING = ("train", "fit", "main", "training", "run", "finetune", "pretrain")
 _NUMBERS = {"INT": "int", "FLOAT": "float", "IntRange": "int", "FloatRange": "float"}

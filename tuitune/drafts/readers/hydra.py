@@ -1,21 +1,15 @@
 """Options of hydra: the configuration files beside a script, or its dataclasses."""
 
-from __future__ import annotations
-
 import ast
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 from tuitune.drafts.option import VALUE, Option, Reading, guessed_kind, python
 from tuitune.drafts.readers.annotations import fields, flat
-from tuitune.drafts.script import called, dotted, keywords
+from tuitune.drafts.script import Script, called, dotted, keywords
 from tuitune.drafts.yaml_files import number, read_yaml
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from tuitune.drafts.script import Script
 
 _FOLDER = "hydra.run.dir={trial.folder}"
 _DEEPEST = 8  # configurations within others
@@ -55,12 +49,13 @@ def _options(script: Script, given: dict[str, ast.expr]) -> Iterator[Option]:
 
 
 def _composed(place: Path, file: Path, depth: int) -> dict[str, Any]:
-    """A configuration with those that its list of defaults includes."""
+    """A configuration together with those in its list of defaults."""
     content = read_yaml(file)
     if not isinstance(content, dict):
         return {}
     whole: dict[str, Any] = {}
-    for item in content.pop("defaults", None) or []:
+    included = content.pop("defaults", None)
+    for item in included if isinstance(included, list) else []:
         for group, chosen in item.items() if isinstance(item, dict) else [("", item)]:
             path = str(group).removeprefix("optional ")
             if path.startswith(("override ", "hydra/")):
@@ -68,10 +63,10 @@ def _composed(place: Path, file: Path, depth: int) -> dict[str, Any]:
             if not isinstance(chosen, str) or chosen == "_self_" or depth >= _DEEPEST:
                 continue
             path, _, package = path.partition("@")
-            included = place / path / f"{chosen.removesuffix('.yaml')}.yaml"
-            if included.is_file():
-                inner = _composed(place, included, depth + 1)
-                whole = _merged(whole, _placed(inner, included, package or path))
+            other = place / path / f"{chosen.removesuffix('.yaml')}.yaml"
+            if other.is_file():
+                inner = _composed(place, other, depth + 1)
+                whole = _merged(whole, _placed(inner, other, package or path))
     return _merged(whole, content)
 
 

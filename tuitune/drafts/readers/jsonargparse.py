@@ -1,27 +1,13 @@
 """Options of jsonargparse: LightningCLI, and functions and classes that it calls."""
 
-from __future__ import annotations
-
 import ast
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from tuitune.drafts.option import VALUE, Objective, Option, Reading, python
 from tuitune.drafts.printed import logged
-from tuitune.drafts.readers.annotations import (
-    Entry,
-    fields,
-    flat,
-    is_dataclass,
-    option_of,
-    parameters,
-)
-from tuitune.drafts.script import called, keywords
+from tuitune.drafts.readers import annotations
+from tuitune.drafts.script import Script, called, keywords
 from tuitune.studyfile.fill_ins import FILL_IN
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tuitune.drafts.script import Script
 
 _CALLBACK = "tuitune.integrations.lightning.TuituneCallback"
 
@@ -63,15 +49,15 @@ def _constructor(script: Script, name: str, prefix: str) -> Iterator[Option]:
         return
     inits = [f for f in node.body if isinstance(f, ast.FunctionDef) and f.name == "__init__"]
     if inits:
-        yield from _options(script, parameters(script, inits[0]), f"{prefix}.")
+        yield from _options(script, annotations.parameters(script, inits[0]), f"{prefix}.")
         return
     for base in node.bases:
         yield from _constructor(script, called(base), prefix)
 
 
-def _options(script: Script, entries: list[Entry], prefix: str = "") -> list[Option]:
-    inner = flat(script, entries, prefix, only_dataclasses=True)
-    return [option_of(entry, f"--{entry.name}={VALUE}") for entry in inner]
+def _options(script: Script, entries: list[annotations.Entry], prefix: str = "") -> list[Option]:
+    inner = annotations.flat(script, entries, prefix, only_dataclasses=True)
+    return [annotations.option_of(entry, f"--{entry.name}={VALUE}") for entry in inner]
 
 
 def read_jsonargparse(script: Script) -> Reading | None:
@@ -85,12 +71,12 @@ def read_jsonargparse(script: Script) -> Reading | None:
     if first is None and len(own) == 1:
         name = own[0].name
     if name in script.functions:
-        entries = parameters(script, script.functions[name])
+        entries = annotations.parameters(script, script.functions[name])
         options = _options(script, entries)
         if all(entry.nested is None for entry in entries):
             options = [_positional(option) if option.needed else option for option in options]
-    elif name in script.classes and is_dataclass(script.classes[name]):
-        options = _options(script, fields(script, script.classes[name]))
+    elif name in script.classes and annotations.is_dataclass(script.classes[name]):
+        options = _options(script, annotations.fields(script, script.classes[name]))
     else:
         return None
     return Reading(source="jsonargparse", command=python(script), options=tuple(options))

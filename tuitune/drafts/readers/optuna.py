@@ -1,20 +1,13 @@
 """The search space of an Optuna objective, from its suggest calls with literal arguments."""
 
-from __future__ import annotations
-
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tuitune.core.space import is_number, spell
-from tuitune.drafts.option import Objective, Option, Reading, escaped
-from tuitune.drafts.script import DraftError, called, keywords
-from tuitune.drafts.toml_text import number_domain, toml_key
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tuitune.drafts.script import Script
+from tuitune.drafts.option import Objective, Option, Reading, escaped, number_domain, toml_key
+from tuitune.drafts.script import DraftError, Script, called, keywords
 
 _RUNNER = ("python", "-m", "tuitune.integrations.optuna")
 _SUGGEST = {

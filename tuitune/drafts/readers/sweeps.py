@@ -1,25 +1,17 @@
 """Sweeps of Weights & Biases: their YAML file, mapped whole."""
 
-from __future__ import annotations
-
 import math
 import shlex
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
-from tuitune.core.space import spell
+from tuitune.core.space import is_number, spell
+from tuitune.drafts import option, printed, yaml_files
 from tuitune.drafts.option import VALUE, Objective, Option, Reading, escaped
-from tuitune.drafts.printed import logged
-from tuitune.drafts.script import DraftError
-from tuitune.drafts.toml_text import number_domain
-from tuitune.drafts.yaml_files import number, read_yaml
+from tuitune.drafts.script import DraftError, Script
 from tuitune.studyfile.fill_ins import FILL_IN
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from tuitune.drafts.script import Script
 
 _RUNNER = ("python", "-m", "tuitune.integrations.wandb")
 _DEFAULT = ("${env}", "${interpreter}", "${program}", "${args}")
@@ -32,10 +24,10 @@ _ARGS = {
 
 def load_sweep(file: Path) -> dict[str, Any]:
     """The content of a sweep's file. Raises DraftError."""
-    sweep = read_yaml(file)
+    sweep = yaml_files.read_yaml(file)
     if not isinstance(sweep, dict) or not isinstance(sweep.get("parameters"), dict):
         raise DraftError(
-            f"{file} is no W&B sweep: it has no parameters. Name a sweep or a Python script."
+            f"{file} is not a W&B sweep: it has no parameters. Name a sweep or a Python script."
         )
     return sweep
 
@@ -69,7 +61,7 @@ def read_sweep(sweep: dict[str, Any], script: Script | None, *, takes_arguments:
     goal = "max" if str(metric.get("goal", "minimize")).startswith("max") else "min"
     objective = Objective(metric=str(metric.get("name")), mode=goal, why="the sweep's metric")
     if "name" not in metric:
-        guess, goal = (logged(script) if script else None) or (FILL_IN, "min")
+        guess, goal = (printed.logged(script) if script else None) or (FILL_IN, "min")
         objective = Objective(metric=guess, mode=goal, why="a guess: the sweep names no metric")
     return Reading(
         source="a W&B sweep",
@@ -127,7 +119,11 @@ def _parameters(content: dict[str, Any], prefix: str, notes: list[str]) -> Itera
 
 
 def _numbers(value: Any) -> Any:
-    return [number(item) for item in value] if isinstance(value, list) else number(value)
+    return (
+        [yaml_files.number(item) for item in value]
+        if isinstance(value, list)
+        else yaml_files.number(value)
+    )
 
 
 def _domain(path: str, entry: dict[str, Any], notes: list[str]) -> str:
@@ -144,9 +140,12 @@ def _domain(path: str, entry: dict[str, Any], notes: list[str]) -> str:
 def _choice(path: str, entry: dict[str, Any], notes: list[str]) -> str:
     values = [value for value in entry["values"] if value is not None]
     if len(values) < len(entry["values"]):
-        notes.append(f"{path}: null is no value in TOML; it is left out of the choices.")
+        notes.append(f"{path}: null is not a value in TOML; it is left out of the choices.")
     weights = entry.get("probabilities")
     if not isinstance(weights, list) or len(weights) != len(values):
+        return spell(values)
+    if not all(is_number(weight) for weight in weights) or not any(w > 0 for w in weights):
+        notes.append(f"{path}: its probabilities are left out, since none can be drawn by them.")
         return spell(values)
     drawn = [pair for pair in zip(values, weights, strict=True) if pair[1] > 0]
     values, weights = [value for value, _ in drawn], [weight for _, weight in drawn]
@@ -167,12 +166,15 @@ def _range(path: str, entry: dict[str, Any], form: str, notes: list[str]) -> str
     step = entry.get("q", 1 if form.startswith("q_") else None)
     if low == high:
         return f"{{ value = {spell(low)} }}"
-    return number_domain(low, high, whole=whole, log="log" in form, step=step)
+    if step is not None and step > high - low:
+        notes.append(f"{path}: q = {step} is wider than the range; it is left out.")
+        step = None
+    return option.number_domain(low, high, whole=whole, log="log" in form, step=step)
 
 
 def _fixed(path: str, value: Any, notes: list[str]) -> str:
     if value is None:
-        notes.append(f"{path}: null is no value in TOML: FILL-IN.")
+        notes.append(f"{path}: null is not a value in TOML: FILL-IN.")
         return spell(FILL_IN)
     return f"{{ value = {spell(value)} }}"
 

@@ -1,50 +1,32 @@
 """The engine's view of one running attempt, and the events that its messages become."""
 
-from __future__ import annotations
-
 import secrets
+from asyncio import TimerHandle
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+
+import msgspec
 
 from tuitune.core import events
-from tuitune.core.events import Event
-from tuitune.executors.local import exit_text
-from tuitune.executors.local.listener import (
-    Checkpoint,
-    Connection,
-    Done,
-    Frozen,
-    Message,
-    Report,
-    Saving,
-    Warn,
-    odd_numbers,
-)
-from tuitune.executors.local.zygote_client import ZygoteClient
+from tuitune.executors.local import exit_text, listener, zygote_client
 from tuitune.trial import wire
-from tuitune.trial.wire import Order, Stop
-
-if TYPE_CHECKING:
-    from asyncio import TimerHandle
-
 
 _REFUSED = wire.encode_instruction(wire.Refused())
 
 
-@dataclass(slots=True)
-class Attempt:
+class Attempt(msgspec.Struct):
     """One attempt at a trial, from its launch to its exit."""
 
-    order: Order
-    token: str = field(default_factory=lambda: secrets.token_hex(8))  # its processes send it
-    zygote: ZygoteClient | None = None  # None: it waits for a zygote
+    order: wire.Order
+    # its processes send it
+    token: str = msgspec.field(default_factory=lambda: secrets.token_hex(8))
+    zygote: zygote_client.ZygoteClient | None = None  # None: it waits for a zygote
     is_started: bool = False
-    connections: list[Connection] = field(default_factory=list)  # one for each of its processes
-    reporter: Connection | None = None  # of the first process that has reported
-    stop: Stop | None = None  # asked for: each process that connects later must get it, too
+    # one for each of its processes
+    connections: list[listener.Connection] = []
+    reporter: listener.Connection | None = None  # of the first process that has reported
+    stop: wire.Stop | None = None  # asked for: each process that connects later must get it, too
     may_end: bool = False  # it was signalled, or answered that it is to stop
-    error: str | None = None  # of its Done; None before that has come
+    error: str | None = None  # as its Done says; None before Done has come
     stopped: bool = False  # it ended by TrialStopped
     has_returned: bool = False  # its function or command has come to its end, or ignores a stop
     ignores_stop: bool = False  # its code has caught TrialStopped, and goes on
@@ -57,14 +39,14 @@ class Attempt:
         return self.order.trial, self.order.attempt
 
     @property
-    def addressee(self) -> Connection | None:
+    def addressee(self) -> listener.Connection | None:
         """Where a stop is sent: the process that reports; before one does, the newest."""
         if self.reporter is not None and self.reporter.is_open:
             return self.reporter
         return next((each for each in reversed(self.connections) if each.is_open), None)
 
     @property
-    def waiting(self) -> Connection | None:
+    def waiting(self) -> listener.Connection | None:
         """The process that waits for a verdict."""
         return next((each for each in self.connections if each.waits and each.is_open), None)
 
@@ -74,8 +56,8 @@ class Attempt:
         is_function = self.order.command is None
         return is_function and self.error is None and self.stop is None and not self.may_end
 
-    def may_report(self, connection: Connection) -> bool:
-        """Whether this process may report: only the first one that does, as it gets the verdicts.
+    def may_report(self, connection: listener.Connection) -> bool:
+        """Whether this process may report: only the first one may, since it gets the verdicts.
 
         Where no report waits for a verdict, another may report once the first is gone.
         """
@@ -93,30 +75,35 @@ class Attempt:
 
 
 def events_of(
-    attempt: Attempt, connection: Connection, messages: Iterable[Message], now: float
-) -> list[Event]:
+    attempt: Attempt,
+    connection: listener.Connection,
+    messages: Iterable[listener.Message],
+    now: float,
+) -> list[events.Event]:
     """The study's events among the messages; the rest is kept in the attempt's fields."""
     trial, number = attempt.key
-    found: list[Event] = []
+    found: list[events.Event] = []
     for message in messages:
         match message:
-            case Report() if attempt.reporter is connection or attempt.may_report(connection):
+            case listener.Report() if attempt.reporter is connection or attempt.may_report(
+                connection
+            ):
                 connection.waits = connection.waits or message.wait
                 found.append(_reported(message, trial, number, now))
-            case Report():
+            case listener.Report():
                 connection.send(_REFUSED)
-            case Saving(step, failed) if failed:
+            case listener.Saving(step, failed) if failed:
                 why = exit_text.printable(failed)
                 found.append(events.SaveFailed(now, trial, number, step, why))
-            case Saving(step):
+            case listener.Saving(step):
                 found.append(events.SaveStarted(now, trial, number, step))
-            case Checkpoint(step):
+            case listener.Checkpoint(step):
                 found.append(events.Checkpointed(now, trial, number, step))
-            case Warn(text):
+            case listener.Warn(text):
                 found.append(events.Warned(now, trial, number, exit_text.printable(text)))
-            case Frozen():
+            case listener.Frozen():
                 found.append(events.Frozen(now, trial, number))
-            case Done(error, stopped, ignored):
+            case listener.Done(error, stopped, ignored):
                 # A trial that is stopped sends its first Done where TrialStopped is raised
                 attempt.has_returned = not stopped or attempt.error is not None
                 attempt.error = error
@@ -127,16 +114,9 @@ def events_of(
     return found
 
 
-def _reported(report: Report, trial: int, attempt: int, now: float) -> Event:
+def _reported(report: listener.Report, trial: int, attempt: int, now: float) -> events.Event:
     if report.odd:
-        report.metrics.update(odd_numbers(report.odd))
+        report.metrics.update(listener.odd_numbers(report.odd))
     return events.Reported(
-        now,
-        trial,
-        attempt,
-        report.step,
-        report.metrics,
-        report.saves,
-        report.open,
-        report.wait,
+        now, trial, attempt, report.step, report.metrics, report.saves, report.open, report.wait
     )

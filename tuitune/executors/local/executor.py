@@ -1,7 +1,5 @@
 """The executor of this machine: a zygote forks the trials, each connects to the engine's socket."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os
@@ -12,25 +10,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tuitune.core import events
-from tuitune.core.events import Event
 from tuitune.executors.base import Clock, NotNowError, Plan, SampleError, Sink
-from tuitune.executors.local import exit_text
+from tuitune.executors.local import exit_text, gpu_errors, interpreter, provenance, zygote_client
 from tuitune.executors.local.attempts import Attempt, events_of
-from tuitune.executors.local.exit_text import shortage
-from tuitune.executors.local.gpu_errors import fault_of, is_gpu_oom
-from tuitune.executors.local.interpreter import unlink_package
 from tuitune.executors.local.listener import Connection, Hello, Listener, Message
-from tuitune.executors.local.provenance import Sources, files_of
-from tuitune.executors.local.zygote_client import (
-    Samples,
-    Timeouts,
-    ZygoteClient,
-    names,
-    trial_environment,
-)
 from tuitune.executors.local.zygotes import Zygotes
 from tuitune.trial import wire
-from tuitune.trial.wire import Order
 from tuitune.zygote import protocol
 
 _MOST_DEATHS = 3  # of zygotes in a row, without an attempt that ended by itself
@@ -40,12 +25,12 @@ class LocalExecutor:
     """The `executors.base.Executor` that runs trials as processes of this machine."""
 
     def __init__(
-        self, plan: Plan, sink: Sink, clock: Clock, timeouts: Timeouts | None = None
+        self, plan: Plan, sink: Sink, clock: Clock, timeouts: zygote_client.Timeouts | None = None
     ) -> None:
         self._plan = plan
         self._sink = sink
         self._clock = clock
-        self._timeouts = timeouts or Timeouts()
+        self._timeouts = timeouts or zygote_client.Timeouts()
         self._listener = Listener(plan.socket, self._receive)
         self._attempts: dict[tuple[int, int], Attempt] = {}
         self._zygotes = Zygotes(
@@ -56,8 +41,8 @@ class LocalExecutor:
             on_start=self._have_zygote,
             on_slow=self._report_code,
         )
-        self._samples = Samples(self._timeouts.sample)
-        self._commands: dict[tuple[str, ...], Sources] = {}
+        self._samples = zygote_client.Samples(self._timeouts.sample)
+        self._commands: dict[tuple[str, ...], provenance.Sources] = {}
         self._deaths = 0
         self._fresh_reported = False
         self._code_reported = ""  # why the code can't be imported, as reported last
@@ -72,7 +57,7 @@ class LocalExecutor:
         await self._zygotes.open()
         self._is_open = True
 
-    def launch(self, order: Order) -> None:
+    def launch(self, order: wire.Order) -> None:
         """Never raises: an attempt that can't start gets its Exited.
 
         If the code has changed, the attempt waits until that is imported.
@@ -142,7 +127,7 @@ class LocalExecutor:
             return await self._samples.ask(zygote, targets, seed, config)
         except NotNowError as error:
             if self._deaths >= _MOST_DEATHS:  # again and again: the sampler is the cause
-                raise SampleError(f"{names(targets)}: {error}") from error
+                raise SampleError(f"{zygote_client.names(targets)}: {error}") from error
             raise
 
     async def close(self) -> None:
@@ -152,7 +137,7 @@ class LocalExecutor:
         for attempt in list(self._attempts.values()):
             self._lose(attempt)
         self._listener.close()
-        unlink_package(self._plan.socket)
+        interpreter.unlink_package(self._plan.socket)
 
     # --- zygotes -----------------------------------------------------------------------------
 
@@ -167,7 +152,7 @@ class LocalExecutor:
             for attempt in waiting:
                 self._send_order(attempt, zygote)
             return
-        lacking = shortage(error.errno) if isinstance(error, OSError) else ""
+        lacking = exit_text.shortage(error.errno) if isinstance(error, OSError) else ""
         self._report_code(self._zygotes.unimportable)
         if lacking:
             self._block("resources", lacking)
@@ -189,7 +174,7 @@ class LocalExecutor:
                 end = protocol.Exited(*attempt.key, None, None, 0, oom=False)
                 self._finish(attempt, end, why, "", lost=True)
 
-    def _send_order(self, attempt: Attempt, zygote: ZygoteClient) -> None:
+    def _send_order(self, attempt: Attempt, zygote: zygote_client.ZygoteClient) -> None:
         attempt.zygote = zygote
         zygote.send(attempt.order)
 
@@ -205,14 +190,14 @@ class LocalExecutor:
                 self._samples.answer(reply)
 
     def _have_exited(self, attempt: Attempt, end: protocol.Exited) -> None:
-        if lacking := shortage(end.errno):
+        if lacking := exit_text.shortage(end.errno):
             self._block("resources", lacking)
             self._give_back([attempt], lacking)
         else:
             self._deaths = 0
             self._end(attempt, end)
 
-    def _lose_zygote(self, zygote: ZygoteClient) -> None:
+    def _lose_zygote(self, zygote: zygote_client.ZygoteClient) -> None:
         """A zygote is gone, and all that it had started."""
         self._deaths += zygote.is_ready and not zygote.is_retired
         for attempt in [found for found in self._attempts.values() if found.zygote is zygote]:
@@ -221,12 +206,12 @@ class LocalExecutor:
 
     # --- attempts ----------------------------------------------------------------------------
 
-    def _complete(self, order: Order) -> Order:
+    def _complete(self, order: wire.Order) -> wire.Order:
         return order._replace(
             folder=os.path.join(self._plan.study_folder, order.folder),  # noqa: PTH118
             cwd=order.cwd or self._plan.folder,
             socket=self._plan.socket,
-            env={**trial_environment(self._plan, order.threads), **order.env},
+            env={**zygote_client.trial_environment(self._plan, order.threads), **order.env},
         )
 
     def _have_started(self, attempt: Attempt, pid: int) -> None:
@@ -237,7 +222,7 @@ class LocalExecutor:
         code = self._code_of(attempt)
         step, commit = attempt.order.resume_step, self._zygotes.commit
         now = self._clock()
-        found: list[Event] = [
+        found: list[events.Event] = [
             events.Started(now, trial, number, pid, step, code, commit.name, commit.dirty)
         ]
         reason = attempt.zygote.fresh if attempt.zygote is not None else None
@@ -251,10 +236,10 @@ class LocalExecutor:
         command = attempt.order.command
         if command is None:
             return attempt.zygote.sources.code if attempt.zygote is not None else ""
-        files = tuple(files_of(command, self._plan.folder, but=self._plan.study_folder))
+        files = tuple(provenance.files_of(command, self._plan.folder, but=self._plan.study_folder))
         known = self._commands.get(files)
         if known is None or known.have_changed():
-            known = self._commands[files] = Sources(files, self._plan.folder)
+            known = self._commands[files] = provenance.Sources(files, self._plan.folder)
         return known.code
 
     def _receive(self, connection: Connection, messages: list[Message]) -> None:
@@ -328,7 +313,7 @@ class LocalExecutor:
         trial, number = attempt.key
         now = self._clock()
         peak, stopped = end.max_rss, attempt.stopped
-        oom = bool(error) and is_gpu_oom(error, tail)
-        fault = fault_of(error, tail) if error and not oom else ""
+        oom = bool(error) and gpu_errors.is_gpu_oom(error, tail)
+        fault = gpu_errors.fault_of(error, tail) if error and not oom else ""
         how = end.code, end.signal, error, tail, peak, lost, stopped, oom, fault
         self._sink([events.Exited(now, trial, number, *how)])

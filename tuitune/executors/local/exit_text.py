@@ -1,7 +1,5 @@
 """Why an attempt ended or could not start, as messages, and the end of its log."""
 
-from __future__ import annotations
-
 import errno
 import os
 import re
@@ -13,7 +11,8 @@ from tuitune.trial.output_parser import ESCAPES
 from tuitune.zygote.protocol import Exited
 
 TAIL = 2000  # characters
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# patterns are compiled at their first use: few trials fail, and each pattern takes half a ms
+_CONTROLS = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 _NAMES = {
     signal.SIGSEGV: "segmentation fault",
     signal.SIGKILL: "killed",
@@ -24,10 +23,10 @@ _NAMES = {
     signal.SIGILL: "illegal instruction",
 }
 
-_FRAME = re.compile(r'^ *File "([^"\n]+)", line (\d+)', re.MULTILINE)
+_FRAME = r'(?m)^ *File "([^"\n]+)", line (\d+)'
 _ROOT = Path(__file__).parents[2]
 # frames in a stack that don't help the user
-_OURS = re.compile(rf'File "{re.escape(str(_ROOT))}/(trial|zygote|ipc)/')
+_OURS = rf'File "{re.escape(str(_ROOT))}/(trial|zygote|ipc)/'
 _SHORTAGES = {
     errno.EMFILE: "no open file is left to this process; `ulimit -n` sets how many it may have",
     errno.ENFILE: "no open file is left on this machine",
@@ -40,7 +39,7 @@ _NEAR = 30  # lines at the end of a log that may say why a program failed
 _LONGEST_WORDS = 200  # characters
 _FRAMES = " \t│┃|"  # of the boxes in which some programs print errors
 # An exception at the start of a line, or "error: …" that isn't a metric
-_SAYS_WHY = re.compile(
+_SAYS_WHY = (
     r"^(?:\[[^\]]*\]:? *)?(?:\w+\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit)(?::|$)"
     r"|(?i:\berror: )(?![-+.\d])"
 )
@@ -75,8 +74,8 @@ def _signal_name(number: int) -> str:
 
 
 def printable(text: str) -> str:
-    """Without escape sequences and control characters, which could change a terminal."""
-    return _CONTROLS.sub("", ESCAPES.sub("", text))
+    """The text without escape sequences and control characters, which could change a terminal."""
+    return re.sub(_CONTROLS, "", re.sub(ESCAPES, "", text))
 
 
 def import_error(traceback: str, folder: str) -> str:
@@ -87,7 +86,7 @@ def import_error(traceback: str, folder: str) -> str:
     lines = [line for line in traceback.splitlines() if line.strip()]
     error = lines[-1].strip() if lines else "its import failed"
     root = f"{os.path.realpath(folder)}/"
-    frames = [(os.path.realpath(file), number) for file, number in _FRAME.findall(traceback)]
+    frames = [(os.path.realpath(file), number) for file, number in re.findall(_FRAME, traceback)]
     own = [(file, number) for file, number in frames if file.startswith(root)]
     if not own:
         return error
@@ -97,7 +96,7 @@ def import_error(traceback: str, folder: str) -> str:
 
 def files_in(traceback: str) -> list[str]:
     """The files that a traceback names, as real paths."""
-    return [os.path.realpath(file) for file, _ in _FRAME.findall(traceback)]
+    return [os.path.realpath(file) for file, _ in re.findall(_FRAME, traceback)]
 
 
 def tail_of(log: Path) -> str:
@@ -110,7 +109,7 @@ def tail_of(log: Path) -> str:
     except OSError:
         return ""
     lines = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
-    kept = printable("\n".join(line for line in lines if not _OURS.search(line))).strip("\n")
+    kept = printable("\n".join(line for line in lines if not re.search(_OURS, line))).strip("\n")
     if len(kept) <= TAIL:
         return kept
     cut = kept[-TAIL:]
@@ -125,7 +124,7 @@ def with_last_words(error: str, tail: str) -> str:
     lines = [line.strip(_FRAMES) for line in tail.splitlines()]
     lines = [line for line in lines if any(map(str.isalnum, line))][-_NEAR:]
     last = lines[-1] if lines else ""
-    words = next((line for line in reversed(lines) if _SAYS_WHY.search(line)), last)
+    words = next((line for line in reversed(lines) if re.search(_SAYS_WHY, line)), last)
     if len(words) > _LONGEST_WORDS:
         words = f"{words[:_LONGEST_WORDS]}…"
     return f"{error}: {words}" if words else error

@@ -1,7 +1,5 @@
 """Errors of GPUs, by the words of the libraries that report them."""
 
-from __future__ import annotations
-
 import re
 
 from tuitune.core.events import GpuError
@@ -43,24 +41,21 @@ _SETUP = {
 }
 
 
-def _any(words: dict[str, str]) -> re.Pattern[str]:
-    return re.compile("|".join(words.values()))
-
-
-_IS_OUT_OF_MEMORY, _IS_CARD, _IS_SETUP = _any(OUT_OF_MEMORY), _any(_CARD), _any(_SETUP)
+def _has_any(words: dict[str, str], said: str) -> bool:
+    return re.search("|".join(words.values()), said) is not None
 
 
 def is_gpu_oom(error: str, tail: str) -> bool:
     """Whether `error`, or `tail` of its log, shows that a GPU had no memory left."""
-    return bool(_IS_OUT_OF_MEMORY.search(_said(error, tail)))
+    return _has_any(OUT_OF_MEMORY, _said(error, tail))
 
 
 def fault_of(error: str, tail: str) -> GpuError:
     """Whether the error is that of a broken card, or of CUDA that does not start."""
     said = _said(error, tail)
-    if _IS_CARD.search(said):
+    if _has_any(_CARD, said):
         return "card"
-    return "setup" if _IS_SETUP.search(said) else ""
+    return "setup" if _has_any(_SETUP, said) else ""
 
 
 def _said(error: str, tail: str) -> str:

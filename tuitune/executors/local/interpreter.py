@@ -1,7 +1,5 @@
 """Other interpreters than tuitune's own: whether they can run trials, and how they find tuitune."""
 
-from __future__ import annotations
-
 import contextlib
 import subprocess
 import sys
@@ -59,7 +57,7 @@ def ask_version(python: Path) -> Interpreter:
     errors = printable(done.stderr.decode("utf-8", "replace")).strip().splitlines()
     last = f": {errors[-1]:.200}" if errors else ""
     if not told:
-        raise InterpreterError(f"{python} is no Python interpreter{last}")
+        raise InterpreterError(f"{python} is not a Python interpreter{last}")
     oldest = ".".join(map(str, _OLDEST))
     if tuple(map(int, told[0].split(".")[:2])) < _OLDEST:
         raise InterpreterError(

@@ -1,7 +1,5 @@
 """The code that a trial runs: its files, whether they have changed, and its git commit."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import os

@@ -13,14 +13,8 @@ from typing import Any
 import msgspec
 
 from tuitune.executors.base import NotNowError, Plan, SampleError, TargetError
-from tuitune.executors.local import exit_text
-from tuitune.executors.local.exit_text import shortage
-from tuitune.executors.local.interpreter import link_package
-from tuitune.executors.local.provenance import Sources
-from tuitune.ipc import process_tree
-from tuitune.ipc.child import Child
-from tuitune.ipc.entry import THREADS
-from tuitune.ipc.frames import LineBuffer
+from tuitune.executors.local import exit_text, interpreter, provenance
+from tuitune.ipc import child, entry, frames, process_tree
 from tuitune.store.folder import LOG
 from tuitune.zygote import protocol
 
@@ -28,7 +22,7 @@ _TAG = "TUITUNE_ZYGOTE"
 
 
 class Timeouts(msgspec.Struct, frozen=True):
-    """Of the local executor's processes, in seconds."""
+    """Timeouts of the local executor's processes, in seconds."""
 
     exit: float = 5.0  # from the return of a function until its exit counts as overdue
     sample: float = 60.0  # until a sampler is killed
@@ -57,11 +51,11 @@ class ZygoteClient:
         self._on_reply = on_reply
         self._on_death = on_death
         self._tag = secrets.token_hex(8)
-        self._lines = LineBuffer()
-        self._child: Child | None = None
+        self._lines = frames.LineBuffer()
+        self._child: child.Child | None = None
         self._ready: asyncio.Future[protocol.Ready] = asyncio.get_running_loop().create_future()
         self._dying: asyncio.Task[None] | None = None
-        self.sources = Sources((), plan.folder)
+        self.sources = provenance.Sources((), plan.folder)
         self.fresh: str | None = None  # why its trials are not forked, and what that costs
         self.is_retired = False
 
@@ -77,7 +71,7 @@ class ZygoteClient:
 
     async def start(self) -> None:
         """Start its process and wait until all is imported. Raises TargetError, OSError."""
-        self._child = Child(
+        self._child = child.Child(
             "zygote.main",
             receive=self._receive,
             lost=self._die,
@@ -88,12 +82,12 @@ class ZygoteClient:
         )
         self.send(protocol.Setup(self._plan.target, self._plan.samplers, self._plan.folder))
         ready = await self._ready
-        self.sources = Sources(ready.files, self._plan.folder)
+        self.sources = provenance.Sources(ready.files, self._plan.folder)
         if ready.fresh is not None:
             takes = max(ready.seconds, 0.1)  # Python's own start
             seconds = f"{takes:.1f}" if takes < 10 else f"{takes:.0f}"
             why = exit_text.printable(" ".join(ready.fresh.split()))  # a thread has any name
-            self.fresh = f"each trial imports all anew, in about {seconds} s: {why}"
+            self.fresh = f"each trial imports all again, in about {seconds} s: {why}"
 
     def send(self, message: protocol.Request) -> None:
         """Does nothing once the zygote is dead."""
@@ -154,21 +148,21 @@ class ZygoteClient:
             "PYTHONHASHSEED": "0",  # the order of sets of text is the same in each process
             **kept,
             **self._plan.env,
-            **dict.fromkeys(THREADS, "1"),
+            **dict.fromkeys(entry.THREADS, "1"),
             "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
             "TUITUNE_STUDY": self._plan.study_folder,
             _TAG: self._tag,
         }
         if self._plan.python != sys.executable:
-            path = found.get("PYTHONPATH"), link_package(self._plan.socket)
+            path = found.get("PYTHONPATH"), interpreter.link_package(self._plan.socket)
             found["PYTHONPATH"] = os.pathsep.join(filter(None, path))
         return found
 
 
 def trial_environment(plan: Plan, threads: int) -> dict[str, str]:
     """Variables for a trial's thread counts; those in the study file's env take precedence."""
-    counts = dict.fromkeys(THREADS, str(max(1, threads)))
-    return {**counts, **{name: plan.env[name] for name in THREADS if name in plan.env}}
+    counts = dict.fromkeys(entry.THREADS, str(max(1, threads)))
+    return {**counts, **{name: plan.env[name] for name in entry.THREADS if name in plan.env}}
 
 
 class Samples:
@@ -196,7 +190,7 @@ class Samples:
             raise SampleError(f"{names(targets)}: no value after {self._seconds:g} s") from None
         finally:
             del self._asked[number]
-        if lacking := shortage(sampled.errno):
+        if lacking := exit_text.shortage(sampled.errno):
             raise NotNowError(lacking)
         if sampled.error is not None:
             is_named = any(sampled.error.startswith(f"{name} (") for name in targets)

@@ -1,7 +1,5 @@
 """The zygotes of a study: which one starts trials, and when another takes its place."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import time
@@ -9,9 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tuitune.executors.base import NotNowError, Plan, TargetError
-from tuitune.executors.local import exit_text
-from tuitune.executors.local.exit_text import shortage
-from tuitune.executors.local.provenance import Commit, Sources, Stamp, commit_of, stamps
+from tuitune.executors.local import exit_text, provenance
 from tuitune.executors.local.zygote_client import Timeouts, ZygoteClient
 from tuitune.ipc import process_tree
 from tuitune.store.folder import LOG
@@ -46,13 +42,15 @@ class Zygotes:
         self._starting: asyncio.Task[ZygoteClient] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._files: tuple[str, ...] = ()  # what the newest import read, or failed at
-        self._tried: dict[str, Stamp | None] = {}  # as they were before the newest import
+        # as they were before the newest import
+        self._tried: dict[str, provenance.Stamp | None] = {}
         self._failed = self._tried  # the same of the newest import that failed
-        self._sources = Sources((), plan.folder)  # what the newest import that worked has read
+        # what the newest import that worked has read
+        self._sources = provenance.Sources((), plan.folder)
         self._closing = False
         self.all: set[ZygoteClient] = set()
         self.current: ZygoteClient | None = None  # the one that starts trials now
-        self.commit = Commit("", None)
+        self.commit = provenance.Commit("", None)
         self.unimportable = ""  # why the code can't be imported as it is now, in one line
 
     async def open(self) -> None:
@@ -154,7 +152,9 @@ class Zygotes:
     async def _start(self, zygote: ZygoteClient) -> ZygoteClient:
         self.all.add(zygote)
         try:
-            _, self.commit = await asyncio.gather(zygote.start(), commit_of(self._plan.folder))
+            _, self.commit = await asyncio.gather(
+                zygote.start(), provenance.commit_of(self._plan.folder)
+            )
         except OSError:  # its process could not be started
             self.all.discard(zygote)
             raise
@@ -184,7 +184,7 @@ class Zygotes:
             return
         if error is None:
             self._take_over(task.result())
-        elif not (isinstance(error, OSError) and shortage(error.errno)):
+        elif not (isinstance(error, OSError) and exit_text.shortage(error.errno)):
             self._have_failed(error)
         self._on_start(error)
 
@@ -222,10 +222,10 @@ class Zygotes:
                 await asyncio.wait([self._renew()])
                 due = time.monotonic() + self._timeouts.import_retry
 
-    def _stamps(self) -> dict[str, Stamp | None]:
+    def _stamps(self) -> dict[str, provenance.Stamp | None]:
         """Stamps of the imported files, and of all Python files in the study file's folder."""
         neighbours = Path(self._plan.folder).glob("*.py")
-        return stamps({*self._files, *map(str, neighbours)})
+        return provenance.stamps({*self._files, *map(str, neighbours)})
 
     async def _end_orphans(self) -> None:
         """End processes of a killed zygote that this process has adopted.

@@ -1,20 +1,18 @@
 """The actor on a node: it starts the agent, and passes frames between it and the bridge."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import importlib.metadata
 from pathlib import Path
 
 from tuitune.ipc.child import Child
-from tuitune.ipc.frames import FrameBuffer
+from tuitune.ipc.frames import FrameBuffer, frame
 
 _POLL = 1.0  # s that a call waits for frames
 
 
 def version() -> str:
-    """Of tuitune."""
+    """The version of tuitune on this node."""
     return importlib.metadata.version("tuitune")
 
 
@@ -27,7 +25,7 @@ class Host:
     """A plain class, of which Ray makes an asynchronous actor. Calls may come in any order."""
 
     def __init__(self) -> None:
-        self._frames: list[bytes] = []
+        self._frames = b""  # whole ones, each with its length before it
         self._buffer = FrameBuffer()
         self._fresh = asyncio.Event()
         self._child: Child | None = None
@@ -36,11 +34,7 @@ class Host:
     async def start(self, name: str, log: str) -> str:
         """Start the agent. Returns tuitune's version here."""
         self._child = Child(
-            "engine.agent",
-            name,
-            receive=self._receive,
-            lost=self._lost,
-            log=_seen(log),
+            "engine.agent", name, receive=self._receive, lost=self._lost, log=_seen(log)
         )
         return version()
 
@@ -49,17 +43,23 @@ class Host:
         if self._child is not None:
             self._child.send(data)
 
-    async def pull(self) -> tuple[list[bytes], str]:
-        """The frames that have come from the agent since, and how it ended; "" while it runs."""
+    async def pull(self, data: bytes) -> bytes | str:
+        """Send frames to the agent, as `push`. Those that come from it; or how it has ended.
+
+        Ray carries bytes without pickling them.
+        """
+        if data:
+            await self.push(data)
         if not self._frames and not self._ended:
             self._fresh.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._fresh.wait(), _POLL)
-        frames, self._frames = self._frames, []
-        return frames, self._ended
+                async with asyncio.timeout(_POLL):
+                    await self._fresh.wait()
+        frames, self._frames = self._frames, b""
+        return frames or self._ended or b""
 
     def _receive(self, chunk: bytes) -> None:
-        self._frames += self._buffer.feed(chunk)
+        self._frames += b"".join(map(frame, self._buffer.feed(chunk)))
         self._fresh.set()
 
     def _lost(self) -> None:

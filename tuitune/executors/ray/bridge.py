@@ -1,311 +1,286 @@
 """The bridge: a process that holds the connection to Ray, for an engine that never loads it."""
 
-from __future__ import annotations
-
 import asyncio
-import itertools
 import os
+import queue
 import secrets
-import socket
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 import ray
-from ray.exceptions import ActorUnavailableError, RayActorError, RayError
+from ray.exceptions import ActorUnavailableError, RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from tuitune.executors.ray import messages
-from tuitune.executors.ray.actor import Host, version
-from tuitune.executors.ray.messages import Connect
+from tuitune.executors.ray import actor, cluster, joining, protocol
+from tuitune.executors.ray.hosted import Hosted
 from tuitune.executors.remote.transport import Room
-from tuitune.ipc.entry import connect_to_parent
+from tuitune.ipc import entry, process_tree
 from tuitune.ipc.frames import FrameBuffer
-
-if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping, Sequence
 
 _CHUNK = 1 << 18  # bytes
 _LOOK = 2.0  # s between two looks at the cluster's nodes
-_BUSY = 10.0  # s until a node is tried again whose room others have
 _PAUSE = 0.2  # s until an agent that can't be reached is called again
-_ANSWER = 10.0  # s for a cluster to answer
-_MOST_DEATHS = 3  # agents in a row that end within
-_QUICK = 60.0  # s of their start, after which a node is set aside for
-_SET_ASIDE = 300.0  # s
 _START = 60.0  # s for an agent to start
-
-
-class _CannotJoinError(Exception):
-    """There is no cluster to join; str() says why, and the mend."""
-
-
-@dataclass(slots=True)
-class _Agent:
-    name: str
-    node: str  # Ray's id of it
-    handle: Any
-    started: float
+_PARTING = 8.0  # s for Ray to end what it has started
+_T = TypeVar("_T")
 
 
 def main() -> None:
     """Until the engine closes the connection."""
-    connection, _ = connect_to_parent()
+    connection, _ = entry.connect_to_parent()
+    process_tree.outlive_parent()  # to end a cluster that it has started, whatever ends the engine
     connection.setblocking(False)  # noqa: FBT003
 
-    async def run() -> None:
+    async def run() -> int:
         reader, writer = await asyncio.open_connection(sock=connection)
-        await _Bridge(reader, writer).run()
+        return await _Bridge(reader, writer).run()
 
-    asyncio.run(run())
+    status = asyncio.run(run())
+    late = threading.Timer(_PARTING, os._exit, [1])
+    late.daemon = True
+    late.start()
     ray.shutdown()
+    sys.stdout.flush()
+    os._exit(status)  # threads may wait for a head that does not answer
 
 
 class _Bridge:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
-        self._connect: Connect
-        self._agents: dict[str, _Agent] = {}
-        self._names: dict[str, str] = {}  # Ray's id of a node -> the name that it has here
-        self._later: dict[str, float] = {}  # Ray's id -> when it is tried again
+        self._connect: protocol.Connect
+        self._wants_room = False
+        self._apart = Apart()
+        self._agents: dict[str, Hosted] = {}
+        self._names = cluster.Names()
+        self._deaths = cluster.Deaths()
         self._told: dict[str, str] = {}  # Ray's id -> why it is not used, as told last
-        self._deaths: dict[str, int] = {}  # Ray's id -> agents in a row that ended soon
+        self._explained = cluster.Explained()
+        self._unfit: dict[str, str] = {}  # Ray's id -> why no agent can ever start there
+        self._has_worked = False  # some agent has started
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
+        self._done: asyncio.Future[int] = self._loop.create_future()
 
-    async def run(self) -> None:
+    async def run(self) -> int:
+        """The exit status: 1 where a part of it has failed, which the engine is told."""
+        self._start(self._listen())
+        status = await self._done
+        await self._writer.drain()
+        return status
+
+    async def _listen(self) -> None:
         frames = FrameBuffer()
         while chunk := await self._reader.read(_CHUNK):
             for body in frames.feed(chunk):
-                self._obey(messages.to_bridge.decode(body))
+                self._obey(protocol.to_bridge.decode(body))
+        self._end(0)
 
-    def _obey(self, message: messages.ToBridge) -> None:
+    def _end(self, status: int) -> None:
+        if not self._done.done():
+            self._done.set_result(status)
+
+    def _obey(self, message: protocol.ToBridge) -> None:
         match message:
-            case Connect():
+            case protocol.Connect():
                 self._connect = message
                 self._start(self._join())
-            case messages.To(name, data):
+            case protocol.To(name, data):
                 if (agent := self._agents.get(name)) is not None:
-                    agent.handle.push.remote(data)
-            case messages.End(name):
+                    agent.send(data)
+            case protocol.WantRoom(wanted):
+                self._wants_room = wanted
+            case protocol.End(name, failed):
                 if (agent := self._agents.pop(name, None)) is not None:
                     ray.kill(agent.handle)
-                    self._later.pop(agent.node, None)
+                    self._note_death(agent, failed=failed)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._have_done)
 
-    def _tell(self, message: messages.OfBridge) -> None:
-        self._writer.write(messages.encoded(message))
+    def _have_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            traceback.print_exception(error)
+            self._tell(protocol.Failing(f"{type(error).__name__}: {error}"))
+            self._end(1)
+
+    def _tell(self, message: protocol.OfBridge) -> None:
+        self._writer.write(protocol.encoded(message))
+
+    # --- nodes -----------------------------------------------------------------------------------
 
     async def _join(self) -> None:
         try:
-            found = await asyncio.to_thread(_join, self._connect)
-        except _CannotJoinError as error:
-            self._tell(messages.Refused(str(error)))
+            found = await self._apart.call(joining.connected, self._connect)
+        except joining.CannotJoinError as error:
+            self._tell(protocol.Refused(str(error)))
             return
         self._tell(found)
+        demand = cluster.Demand(self._connect, has_gpus=found.has_gpus)
         while True:
-            for node in await asyncio.to_thread(_nodes_with_room):
-                self._look_at(*node)
+            if await self._apart.call(demand.is_met):
+                await asyncio.sleep(_PAUSE)  # then the room that the group had is free
+            seen = await self._apart.call(cluster.look)
+            for node in seen:
+                self._look_at(node)
+            self._give_up_if_unfit(seen)
+            await self._apart.call(demand.renew, self._wants_room or not self._agents)
             await asyncio.sleep(_LOOK)
 
-    def _look_at(self, node: Mapping[str, Any], free: Mapping[str, float]) -> None:
+    def _look_at(self, seen: cluster.Seen) -> None:
         """Put an agent on a node that has none, if there is room for a trial."""
-        key = node["NodeID"]
-        if any(agent.node == key for agent in self._agents.values()):
+        for agent in self._agents.values():
+            if agent.node == seen.key:
+                if seen.drains:
+                    self._tell(protocol.Leaves(agent.name, seen.drains))
+                return
+        name, now = self._names.name(seen), self._loop.time()
+        if seen.drains or not self._deaths.may_try(seen.key, now):
             return
-        if self._loop.time() < self._later.get(key, 0.0):
-            return
-        self._later[key] = self._loop.time() + _BUSY
-        connect, name = self._connect, self._name_of(node)
+        connect, free = self._connect, seen.free
         cpus = float(int(free.get("CPU", 0.0)))
         if connect.most_cpus is not None:
             cpus = min(cpus, connect.most_cpus)
         memory = int(free.get("memory", 0.0))
         gpus = int(free.get("GPU", 0.0)) if connect.wants_gpus else 0
         if cpus < max(connect.cpus, 1.0) or memory < connect.memory or gpus < connect.gpus:
-            if node["Resources"].get("CPU"):  # else it is not meant to run any
-                self._note_unused(key, name, _why_unused(node["Resources"], connect))
+            is_meant = bool(seen.resources.get("CPU"))  # to run any
+            if is_meant and self._explained.is_due(seen.key, now):
+                self._note_unused(seen.key, cluster.why_unused(seen, connect))
             return
-        self._told.pop(key, None)
-        agent = _Agent(f"{name}-{secrets.token_hex(4)}", key, None, self._loop.time())
+        self._deaths.tried(seen.key, now)
+        self._told.pop(seen.key, None)
+        agent = Hosted(f"{name}-{secrets.token_hex(4)}", seen.key)
         self._agents[agent.name] = agent
         self._start(self._serve(agent, Room(name, cpus, memory, gpus)))
 
-    def _note_unused(self, key: str, name: str, why: str) -> None:
+    def _note_unused(self, key: str, why: str) -> None:
         if self._told.get(key) != why:
             self._told[key] = why
-            self._tell(messages.Note(f"node {name} is not used: {why}"))
+            self._tell(protocol.Note(f"node {self._names.of(key)} is not used: {why}"))
 
-    def _name_of(self, node: Mapping[str, Any]) -> str:
-        """Its host's name, with a number where another node has that name."""
-        key, host = node["NodeID"], node["NodeManagerHostname"]
-        if key not in self._names:
-            alive = {n["NodeID"] for n in _alive()}
-            taken = {name for other, name in self._names.items() if other in alive}
-            names = itertools.chain([host], (f"{host}-{n}" for n in itertools.count(2)))
-            self._names[key] = next(name for name in names if name not in taken)
-        return self._names[key]
+    def _give_up_if_unfit(self, seen: list[cluster.Seen]) -> None:
+        """Tell it where no agent will ever start, on whatever node is large enough."""
+        if self._has_worked:
+            return
+        meant = [node.key for node in seen if cluster.fits(node.resources, self._connect)]
+        if meant and not self._agents and all(key in self._unfit for key in meant):
+            whys = [f"node {self._names.of(key)}: {self._unfit[key]}" for key in meant]
+            self._tell(protocol.Refused("; ".join(whys)))
 
-    async def _serve(self, agent: _Agent, room: Room) -> None:
+    def _note_death(self, agent: Hosted, *, failed: bool) -> None:
+        if self._deaths.ended(agent.node, self._loop.time(), failed=failed):
+            why = (
+                f"it is set aside for 5 minutes, as {cluster.MOST} agents in a row have ended there"
+            )
+            self._note_unused(agent.node, why)
+
+    # --- agents ----------------------------------------------------------------------------------
+
+    async def _serve(self, agent: Hosted, room: Room) -> None:
         """An agent from its start to its end."""
         pinned = NodeAffinitySchedulingStrategy(agent.node, soft=False)
         options = {
             "num_cpus": room.cpus,
             "num_gpus": room.gpus,
             "max_restarts": 0,
+            "enable_task_events": False,  # there are many calls
             "scheduling_strategy": pinned,
         }
+        agent.handle = ray.remote(actor.Host).options(**options).remote()
         try:
-            agent.handle = ray.remote(Host).options(**options).remote()
             async with asyncio.timeout(_START):
                 theirs = await agent.handle.start.remote(agent.name, self._connect.log)
         except (RayError, TimeoutError) as error:
-            self._agents.pop(agent.name, None)
-            why = str(error).strip().splitlines()
-            self._note_unused(agent.node, room.node, (why or ["it did not start"])[-1])
+            traceback.print_exc()
+            self._give_up(agent, _why_not_started(error), for_good=isinstance(error, RayTaskError))
             return
-        if theirs != version():
-            self._agents.pop(agent.name, None)
-            ray.kill(agent.handle)
-            why_not = f"it has tuitune {theirs}, and here is {version()}"
-            self._note_unused(agent.node, room.node, why_not)
+        if theirs != actor.version():
+            why = f"it has tuitune {theirs}, and here is {actor.version()}: install the same there"
+            self._give_up(agent, why, for_good=True)
             return
-        self._tell(messages.Joined(agent.name, room))
+        self._has_worked = True
+        self._unfit.pop(agent.node, None)
+        self._tell(protocol.Joined(agent.name, room))
         await self._pull(agent)
 
-    async def _pull(self, agent: _Agent) -> None:
-        """Pass on what the agent says, until it has ended."""
+    def _give_up(self, agent: Hosted, why: str, *, for_good: bool) -> None:
+        """An agent that can't start."""
+        self._agents.pop(agent.name, None)
+        ray.kill(agent.handle)
+        if for_good:
+            self._unfit[agent.node] = why
+        self._note_unused(agent.node, why)
+
+    async def _pull(self, agent: Hosted) -> None:
+        """Pass on what the agent says, until it has ended, and the engine has said so."""
         why, ended = "", True
         while agent.name in self._agents and not why:
             try:
-                frames, why = await agent.handle.pull.remote()
+                found = await agent.pull()
             except ActorUnavailableError:
                 await asyncio.sleep(_PAUSE)
                 continue
             except RayActorError:
                 why = "its agent has ended"
-                ended = await asyncio.to_thread(_is_alive, agent.node)
+                ended = await self._apart.call(cluster.is_alive, agent.node)
                 break
-            if frames:
-                self._tell(messages.From(agent.name, frames))
+            if isinstance(found, str):
+                why = found
+            elif found:
+                self._tell(protocol.From(agent.name, found))
+                await agent.wait_for_answer()
         if agent.name in self._agents:
-            del self._agents[agent.name]
-            self._later.pop(agent.node, None)
-            self._count_death(agent, why)
-            if why and ended:
-                ray.kill(agent.handle)
-            self._tell(messages.Gone(agent.name, why, ended))
-
-    def _count_death(self, agent: _Agent, why: str) -> None:
-        """Set a node aside for a while whose agents keep ending soon after their start."""
-        quick = self._loop.time() - agent.started < _QUICK
-        deaths = self._deaths[agent.node] = self._deaths.get(agent.node, 0) + 1 if quick else 0
-        if deaths >= _MOST_DEATHS:
-            self._deaths[agent.node] = 0
-            self._later[agent.node] = self._loop.time() + _SET_ASIDE
-            name = self._names.get(agent.node, "")
-            text = f"it is set aside for 5 minutes, as {deaths} agents in a row have ended: {why}"
-            self._note_unused(agent.node, name, text)
+            self._tell(protocol.Gone(agent.name, why, ended))
 
 
-def _alive() -> list[Mapping[str, Any]]:
-    """The nodes that live, as Ray describes them."""
-    return [node for node in ray.nodes() if node["Alive"]]
+def _why_not_started(error: Exception) -> str:
+    """Why an agent has not started; Ray's own message is in the log."""
+    if isinstance(error, TimeoutError):
+        return f"its agent has not started within {_START:g} s"
+    cause = error.cause if isinstance(error, RayTaskError) else None
+    what = type(error).__name__ if cause is None else f"{type(cause).__name__}: {cause}"
+    return f"its agent could not start ({what}); more is in ray.log"
 
 
-def _nodes_with_room() -> list[tuple[Mapping[str, Any], Mapping[str, float]]]:
-    """The nodes that live, and the resources that are free there."""
-    from ray._private.state import available_resources_per_node  # noqa: PLC0415 - no other
+class Apart:
+    """Calls functions one after the other; nobody waits for the thread when the process ends.
 
-    free = available_resources_per_node()
-    return [(node, free.get(node["NodeID"], {})) for node in _alive()]
+    It never ends before: Ray's processes of a cluster that is started die with the thread that has
+    started them.
+    """
 
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        threading.Thread(target=self._go_on, daemon=True).start()
 
-def _why_unused(there: Mapping[str, float], connect: Connect) -> str:
-    """Why no trial fits on a node with these resources now."""
-    lacking = [
-        f"{there.get(kind, 0.0) / unit:g} {words}, a trial has {need / unit:g}"
-        for kind, need, unit, words in (
-            ("CPU", max(connect.cpus, 1.0), 1, "CPUs"),
-            ("memory", connect.memory, 1e9, "GB of memory"),
-            ("GPU", connect.gpus, 1, "GPUs"),
-        )
-        if there.get(kind, 0.0) < need
-    ]
-    return f"it has {'; '.join(lacking)}" if lacking else "others use what it has"
+    async def call(self, function: Callable[..., _T], *arguments: Any) -> _T:
+        """What it returns, or raises."""
+        answer: asyncio.Future[_T] = self._loop.create_future()
 
+        def finish(give: Callable[[Any], None], value: object) -> None:
+            if not answer.done():
+                give(value)
 
-def _is_alive(node: str) -> bool:
-    return any(found["NodeID"] == node for found in _alive())
+        def do() -> None:
+            try:
+                found = function(*arguments)
+            except Exception as error:  # noqa: BLE001 - raised where it is awaited
+                self._loop.call_soon_threadsafe(finish, answer.set_exception, error)
+            else:
+                self._loop.call_soon_threadsafe(finish, answer.set_result, found)
 
+        self._work.put(do)
+        return await answer
 
-def _join(connect: Connect) -> messages.Connected:
-    """Join the cluster, or start one. Raises _CannotJoinError."""
-    address = _address_of(connect.where)
-    if address is not None:
-        _check_answers(address)
-    try:
-        context = ray.init(
-            address=address,
-            log_to_driver=False,
-            logging_level="ERROR",
-            configure_logging=False,
-            include_dashboard=None if address else False,
-        )
-    except (RayError, RuntimeError, ConnectionError, ValueError, OSError) as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        place = address or "a cluster of its own"
-        raise _CannotJoinError(f"Ray at {place}: {' '.join(lines)[:500]}") from error
-    nodes = [node["Resources"] for node in _alive()]
-    if too_large := _too_large(nodes, connect):
-        raise _CannotJoinError(too_large)
-    found = context.address_info["address"] if address is None else address
-    return messages.Connected(found, address is None, any(node.get("GPU") for node in nodes))
-
-
-def _too_large(nodes: Sequence[Mapping[str, float]], connect: Connect) -> str:
-    """What a trial asks for that no node has; "" where each part is on some node."""
-    for key, kind, need, unit in (
-        ("cpus", "CPU", connect.cpus, 1.0),
-        ("memory", "memory", connect.memory, 1e9),
-        ("gpus", "GPU", connect.gpus, 1.0),
-    ):
-        most = max((node.get(kind, 0.0) for node in nodes), default=0.0)
-        if need > most:
-            of = " GB" if unit > 1 else ""
-            return (
-                f"[trial] {key} = {need / unit:g}{of}: the largest node has {most / unit:g}{of}, "
-                f"and a trial stays on one node"
-            )
-    return ""
-
-
-def _address_of(where: str) -> str | None:
-    """The address of the cluster that is meant; None: one is to be started."""
-    if where != "ray":
-        return where
-    if named := os.environ.get("RAY_ADDRESS"):
-        return named
-    from ray._private.services import find_gcs_addresses  # noqa: PLC0415 - no other
-
-    here = sorted(find_gcs_addresses())
-    if len(here) > 1:
-        raise _CannotJoinError(
-            f"several Ray clusters run on this machine: name one by --on, {' or '.join(here)}"
-        )
-    return here[0] if here else None
-
-
-def _check_answers(address: str) -> None:
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=_ANSWER).close()
-    except (OSError, ValueError) as error:
-        raise _CannotJoinError(
-            f"no Ray cluster answers at {address} ({error}): `ray status --address {address}` on a "
-            f"node says whether it runs"
-        ) from error
+    def _go_on(self) -> None:
+        while True:
+            self._work.get()()

@@ -1,14 +1,11 @@
 """The engine's side of the bridge to Ray: a `Transport` whose agents are on a cluster's nodes."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
 from tuitune.executors.base import UnreachableError
-from tuitune.executors.ray import messages
-from tuitune.executors.ray.messages import Connect
+from tuitune.executors.ray import protocol
 from tuitune.executors.remote.transport import Arrivals
 from tuitune.ipc.child import Child
 from tuitune.ipc.frames import FrameBuffer
@@ -21,18 +18,21 @@ _STARTS = 2  # of the bridge: one that dies is started once more
 class RayTransport:
     """Keeps a bridge: a process of its own, since Ray ends the process that holds a connection."""
 
-    def __init__(self, connect: Connect, log: Path, note: Callable[[str], None]) -> None:
+    def __init__(self, connect: protocol.Connect, log: Path, note: Callable[[str], None]) -> None:
         self._connect = connect
         self._log = log
         self._note = note
         self._child: Child | None = None
         self._agents: set[str] = set()
         self._starts = 0
-        self._joined: asyncio.Future[messages.Connected] | None = None
+        self._joined: asyncio.Future[protocol.Connected] | None = None
         self._again: asyncio.Task[None] | None = None
         self._arrivals: Arrivals | None = None
         self._closed = False
+        self._wants_room = False
+        self._failing = ""
         self.has_gpus = False
+        self.place = ""
 
     async def open(self, arrivals: Arrivals) -> None:
         """Join the cluster. Raises UnreachableError."""
@@ -41,12 +41,18 @@ class RayTransport:
 
     def send(self, agent: str, data: bytes) -> None:
         """As `Transport.send`."""
-        self._tell(messages.To(agent, data))
+        self._tell(protocol.To(agent, data))
 
-    def end(self, agent: str) -> None:
+    def end(self, agent: str, *, failed: bool = False) -> None:
         """As `Transport.end`."""
         self._agents.discard(agent)
-        self._tell(messages.End(agent))
+        self._tell(protocol.End(agent, failed))
+
+    def want_room(self, wanted: bool) -> None:  # noqa: FBT001
+        """As `Transport.want_room`."""
+        if wanted != self._wants_room:
+            self._wants_room = wanted
+            self._tell(protocol.WantRoom(wanted))
 
     async def close(self) -> None:
         """Ray ends the agents of a bridge that has ended."""
@@ -60,12 +66,13 @@ class RayTransport:
 
     async def _start(self) -> None:
         self._starts += 1
+        self._wants_room = False
         frames = FrameBuffer()
         joined = self._joined = asyncio.get_running_loop().create_future()
 
         def receive(chunk: bytes) -> None:
             for body in frames.feed(chunk):
-                self._hear(messages.of_bridge.decode(body))
+                self._hear(protocol.of_bridge.decode(body))
 
         self._child = Child(
             "executors.ray.bridge", receive=receive, lost=self._have_lost, log=self._log
@@ -77,31 +84,39 @@ class RayTransport:
         except TimeoutError:
             raise UnreachableError(f"Ray has not answered within {_PATIENCE:g} s") from None
         self.has_gpus = found.has_gpus
-        kind = "a Ray cluster of this study's own was started at" if found.started else "on Ray at"
-        self._note(f"{kind} {found.address}")
 
-    def _tell(self, message: messages.ToBridge) -> None:
+    def _tell(self, message: protocol.ToBridge) -> None:
         if self._child is not None:
-            self._child.send(messages.encoded(message))
+            self._child.send(protocol.encoded(message))
 
-    def _hear(self, message: messages.OfBridge) -> None:
+    def _hear(self, message: protocol.OfBridge) -> None:
         assert self._arrivals is not None
         assert self._joined is not None
         match message:
-            case messages.Connected():
+            case protocol.Connected(address, started):
+                own = "a Ray cluster of its own" if started else ""
+                self.place = own or f"Ray at {address}"
+                self._note(f"runs on {own or 'Ray'} at {address}")
                 self._joined.set_result(message)
-            case messages.Refused(why):
+            case protocol.Refused(why) if self._joined.done():
+                self._arrivals.broken(why)
+            case protocol.Refused(why):
                 self._joined.set_exception(UnreachableError(why))
-            case messages.Joined(agent, room):
+            case protocol.Failing(why):
+                self._failing = why
+                self._note(f"the process that speaks with Ray has failed ({why}); see {self._log}")
+            case protocol.Leaves(agent, why):
+                self._arrivals.leaves(agent, why)
+            case protocol.Joined(agent, room):
                 self._agents.add(agent)
                 self._arrivals.joined(agent, room)
-            case messages.From(agent, frames):
-                for frame in frames:
+            case protocol.From(agent, frames):
+                for frame in FrameBuffer().feed(frames):
                     self._arrivals.came(agent, frame)
-            case messages.Gone(agent, why, ended):
+            case protocol.Gone(agent, why, ended):
                 self._agents.discard(agent)
                 self._arrivals.gone(agent, why, ended=ended)
-            case messages.Note(text):
+            case protocol.Note(text):
                 self._note(text)
 
     def _have_lost(self) -> None:
@@ -109,7 +124,9 @@ class RayTransport:
         assert self._arrivals is not None
         assert self._joined is not None
         if not self._joined.done():
-            self._joined.set_exception(UnreachableError(f"Ray's client has ended; see {self._log}"))
+            why = self._failing or "it has ended"
+            error = f"the process that speaks with Ray: {why}; see {self._log}"
+            self._joined.set_exception(UnreachableError(error))
             return
         for agent in self._agents:
             self._arrivals.gone(agent, "the connection to Ray was lost", ended=False)

@@ -1,42 +1,26 @@
 """The executor of several nodes: an agent on each runs the trials there."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import functools
-import itertools
-import secrets
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
 
-from tuitune.core import events as ev
-from tuitune.core.gpu_reasons import GpuNews, NodeNews
+from tuitune.core import events as ev, spec
 from tuitune.core.placement.snapshots import NodeReadings
-from tuitune.core.reasons import Why
-from tuitune.core.spec import DevicesSpec
-from tuitune.executors.base import (
-    Clock,
-    NotNowError,
-    Plan,
-    SampleError,
-    Sink,
-    TargetError,
-    UnreachableError,
-)
-from tuitune.executors.remote import words
+from tuitune.executors.base import Clock, Plan, Sink
+from tuitune.executors.remote import peers, protocol, study_files
 from tuitune.executors.remote.link import LEASE, LOST, Link, Sender
-from tuitune.executors.remote.peer import Key, Peer
+from tuitune.executors.remote.peers import Key, Peer
 from tuitune.executors.remote.transport import Room, Transport
 from tuitune.trial.wire import Order, encode_order
 
-_MARK = ".nodes-"  # how the names of files begin by which folders are known
 _LOOK = 0.5  # s between two looks at agents that are silent
 _PARTING = 20.0  # s for an agent to end its trials when the executor is closed
-_IMPORT_AGAIN = 30.0  # s until a node that can't import the target is tried anew
+_IMPORT_AGAIN = 30.0  # s until a node that can't import the target is tried again
+_AWAITED = 15.0  # s for nodes to join that have what trials go on from
 _RETRY = 5.0  # s until a node that lacks something is tried again
 
 
@@ -54,18 +38,26 @@ class NodesExecutor:
         clock: Clock,
         transport: Transport,
         *,
-        devices: DevicesSpec | None = None,
+        files: protocol.Files | None = None,
+        note: Callable[[str], None] = lambda _: None,
+        awaited: Collection[str] = (),
+        devices: spec.DevicesSpec | None = None,
         settings: ev.Settings | None = None,
         lease: float = LEASE,
         lost: float = LOST,
     ) -> None:
-        """devices: None where trials have no GPUs. lease, lost: see `link`."""
+        """Make it.
+
+        files: without its marks. note: shows a message. awaited: nodes that have what trials go on
+        from; the study waits for them a little. devices: None where trials have no GPUs. lease,
+        lost: see `link`.
+        """
         self._devices = devices
         self._settings = settings
         self._lease = lease
         self._lost = lost
-        # By this file, and one of an agent's beside it, each sees that it is the same folder.
-        self._mark = Path(plan.study_folder, f"{_MARK}{secrets.token_hex(8)}")
+        self._files = study_files.StudyFiles(plan, files or protocol.Files(), note)
+        self._awaited = frozenset(awaited)
         self._plan = plan
         self._sink = sink
         self._clock = clock
@@ -73,11 +65,12 @@ class NodesExecutor:
         self._loop = asyncio.get_running_loop()
         self._peers: dict[str, Peer] = {}
         self._before: dict[str, list[str]] = {}  # node -> agents that it had
-        self._numbers = itertools.count()
+        self._samples = peers.Samples()
         self._changed = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
         self._readings: dict[str, NodeReadings] = {}
-        self._tells = False  # whether the sink is told of nodes
+        self._left: dict[int, int] = {}  # as `leave` was told: for nodes that join later
+        self._news = peers.Teller(sink, clock)
         self._broken = ""
         self._closed = False
 
@@ -85,33 +78,38 @@ class NodesExecutor:
 
     async def open(self) -> None:
         """Wait for the first agent. Raises TargetError, UnreachableError."""
-        self._make_mark()
+        self._files.begin()
         await self._transport.open(self)
         self._watching = asyncio.create_task(self._watch())
-        while not self._ready():
-            failed = [peer.error for peer in self._peers.values() if peer.state == "unimportable"]
-            if failed and len(failed) == len(self._peers):
-                raise TargetError(failed[0])
-            if self._broken:
-                raise UnreachableError(self._broken)
+        await self._until(
+            lambda: peers.may_begin(self._peers.values(), self._files.storage, self._broken)
+        )
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_AWAITED):
+                await self._until(lambda: self._awaited <= {p.node.name for p in self._ready()})
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        """What agents say may make it true."""
+        while not condition():
             self._changed.clear()
             await self._changed.wait()
 
-    def _make_mark(self) -> None:
-        """In place of those that an engine has left that was killed."""
-        for left in self._mark.parent.glob(f"{_MARK}*"):
-            left.unlink(missing_ok=True)
-        self._mark.write_text("", encoding="utf-8")
-
     def nodes(self) -> tuple[ev.Node, ...]:
         """The nodes that have joined; from now on the sink is told what changes."""
-        self._tells = True
-        return tuple(peer.shown for peer in self._ready())
+        self._news.tells = True
+        self._loop.call_soon(self._stop_if_broken)
+        there = [peer for peer in self._peers.values() if peer.state in {"ready", "unimportable"}]
+        return tuple(peer.shown for peer in there)
 
     @property
     def has_gpus(self) -> bool:
         """As `HasNodes.has_gpus`."""
         return self._transport.has_gpus
+
+    @property
+    def place(self) -> str:
+        """As `HasNodes.place`."""
+        return self._transport.place
 
     def launch(self, order: Order) -> None:
         """Send the order to the agent of its node; without one the attempt is lost."""
@@ -119,37 +117,31 @@ class NodesExecutor:
         if peer is None or self._closed:
             self._loop.call_soon(self._lose, [(order.trial, order.attempt)], "its node is gone")
             return
+        self._left.pop(order.trial, None)
         peer.attempts.add((order.trial, order.attempt))
-        peer.tell(words.Launch(encode_order(order)))
+        peer.tell(protocol.Launch(encode_order(order)))
 
     def answer(self, trial: int, attempt: int, action: str, save: bool) -> None:  # noqa: FBT001
         """As `Executor.answer`."""
-        self._ask(trial, attempt, words.Answer(trial, attempt, action, save))
+        self._ask(trial, attempt, protocol.Answer(trial, attempt, action, save))
 
     def ask_stop(self, trial: int, attempt: int, reason: str, save: bool) -> None:  # noqa: FBT001
         """As `Executor.ask_stop`."""
-        self._ask(trial, attempt, words.AskStop(trial, attempt, reason, save))
+        self._ask(trial, attempt, protocol.AskStop(trial, attempt, reason, save))
 
     def release(self, trial: int, attempt: int) -> None:
         """As `Executor.release`."""
-        self._ask(trial, attempt, words.Release(trial, attempt))
+        self._ask(trial, attempt, protocol.Release(trial, attempt))
 
     def signal(self, trial: int, attempt: int, how: Literal["term", "kill"]) -> None:
         """As `Executor.signal`."""
-        self._ask(trial, attempt, words.Signal(trial, attempt, how))
+        self._ask(trial, attempt, protocol.Signal(trial, attempt, how))
 
     async def sample(
         self, targets: Mapping[str, str], seed: str, config: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Ask the first agent. Raises SampleError."""
-        peer = next(iter(self._ready()), None)
-        if peer is None:
-            raise NotNowError("no node is there now")
-        number = next(self._numbers)
-        answer: asyncio.Future[dict[str, Any]] = self._loop.create_future()
-        peer.samples[number] = answer
-        peer.tell(words.Sample(number, dict(targets), seed, dict(config)))
-        return await answer
+        return await self._samples.ask(next(iter(self._ready()), None), targets, seed, config)
 
     def readings(self) -> dict[str, NodeReadings]:
         """As `HasNodes.readings`."""
@@ -157,32 +149,51 @@ class NodesExecutor:
         return found
 
     def act_on(self, facts: Sequence[ev.AnyFact], study: str) -> None:
-        """Tell the agents of new settings, and of GPUs that are set aside."""
+        """Tell the agents of new settings, of GPUs that are set aside, and of trials to park."""
         for fact in facts:
             if isinstance(fact, ev.SettingsChanged):
                 self._settings = fact.settings
-                self._tell_all(words.Change(fact.settings))
+                self._tell_all(protocol.Change(fact.settings))
             elif isinstance(fact, ev.SetAside):
-                self._tell_all(words.Aside(fact, study))
+                self._tell_all(protocol.Act(fact, study))
+            elif isinstance(fact, ev.Park | ev.Unpark):
+                self._ask(fact.trial, fact.attempt, protocol.Act(fact, study))
 
-    def _tell_all(self, word: words.ToAgent) -> None:
+    def want_room(self, wanted: bool) -> None:  # noqa: FBT001
+        """As `HasNodes.want_room`."""
+        if not self._closed:
+            self._transport.want_room(wanted)
+
+    def clear(self, which: str) -> None:
+        """As `HasNodes.clear`."""
+        self._tell_all(protocol.Clear(which))
+
+    def follow_log(self, trial: int, attempt: int) -> None:
+        """As `HasNodes.follow_log`."""
+        self._ask(trial, attempt, self._files.logs.ask(trial, attempt))
+
+    def leave(self, newest: Mapping[int, int]) -> None:
+        """As `HasNodes.leave`."""
+        self._left |= newest
+        for at, peer in enumerate(self._ready()):
+            peer.tell(protocol.Leave(dict(newest), in_storage=at == 0), urgent=False)
+
+    def _tell_all(self, message: protocol.ToAgent) -> None:
         for peer in self._ready():
-            peer.tell(word)
+            peer.tell(message)
 
     async def close(self) -> None:
         """Let all agents kill their trials, and end them."""
-        self._closed = True
+        self._closed, self._news.tells = True, False
         for peer in self._peers.values():
-            peer.tell(words.Close())
+            peer.tell(protocol.Close())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_PARTING):
-                while any(peer.state != "closed" for peer in self._peers.values()):
-                    self._changed.clear()
-                    await self._changed.wait()
+                await self._until(lambda: all(p.has_ended for p in self._peers.values()))
         if self._watching is not None:
             self._watching.cancel()
         await self._transport.close()
-        self._mark.unlink(missing_ok=True)
+        self._files.end()
         for peer in list(self._peers.values()):
             self._forget(peer)
             self._lose(peer.attempts, "the engine was closed")
@@ -198,7 +209,7 @@ class NodesExecutor:
         sender = Sender(link, functools.partial(self._transport.send, agent))
         peer = self._peers[agent] = Peer(agent, node, link, sender, room.gpus)
         before = self._before.setdefault(room.node, [])
-        setup = words.Setup(
+        setup = protocol.Setup(
             self._plan,
             room.node,
             self._lease,
@@ -207,7 +218,7 @@ class NodesExecutor:
             tuple(before),
             self._devices,
             self._settings,
-            self._mark.name,
+            self._files.files,
         )
         peer.tell(setup)
         before.append(agent)
@@ -217,8 +228,8 @@ class NodesExecutor:
         peer = self._peers.get(agent)
         if peer is None:
             return
-        for word in peer.link.take(frame, self._loop.time()):
-            self._hear(peer, words.of_agent(word))
+        for message in peer.link.take(frame, self._loop.time()):
+            self._hear(peer, protocol.of_agent(message))
         peer.sender.flush()
 
     def gone(self, agent: str, why: str, *, ended: bool) -> None:
@@ -231,12 +242,25 @@ class NodesExecutor:
         else:
             peer.doubt = why
 
+    def leaves(self, agent: str, why: str) -> None:
+        """Nothing starts on its node any more; its trials save and leave."""
+        peer = self._peers.get(agent)
+        if peer is None or peer.leaving:
+            return
+        peer.leaving = True
+        self._news.barred(peer, "leaving", why)
+
     def broken(self, why: str) -> None:
         """No agent is left, and none will come: the study can't go on."""
         self._broken = why
         self._changed.set()
-        if not self._closed:
-            self._sink([ev.StopAsked(self._clock(), finish=False, why=why, failed=True)])
+        if self._news.tells:
+            self._stop_if_broken()
+
+    def _stop_if_broken(self) -> None:
+        if self._broken and not self._closed:
+            now = self._clock()
+            self._sink([ev.StopAsked(now, finish=False, why=self._broken, failed=True)])
 
     # --- agents ----------------------------------------------------------------------------------
 
@@ -252,19 +276,17 @@ class NodesExecutor:
     def _have_lost(self, peer: Peer, why: str) -> None:
         was_ready = peer.state == "ready"
         self._forget(peer)
-        self._transport.end(peer.name)
+        self._transport.end(peer.name, failed=not peer.works)
         if was_ready and self._on(peer.node.name) is None:  # else another has its place already
-            lost = msgspec.structs.replace(peer.node, lost=True, obstacle=why)
-            self._tell_node(lost, NodeNews(lost.name, "lost", why))
+            self._news.lost(peer, why)
+        self._files.fetch_logs(peer.attempts, self._ready())
         self._lose(peer.attempts, f"its node was lost: {why}")
 
     def _forget(self, peer: Peer) -> None:
         peer.state = "gone"
         self._peers.pop(peer.name, None)
         peer.sender.close()
-        for answer in peer.samples.values():
-            if not answer.done():
-                answer.set_exception(NotNowError("the node is gone"))
+        self._samples.forget(peer)
         self._changed.set()
 
     def _lose(self, attempts: set[Key] | list[Key], why: str) -> None:
@@ -273,87 +295,83 @@ class NodesExecutor:
         if lost:
             self._sink(lost)
 
-    def _hear(self, peer: Peer, word: words.FromAgent) -> None:
-        match word:
-            case words.Ready(gpus):
+    def _hear(self, peer: Peer, message: protocol.FromAgent) -> None:
+        match message:
+            case protocol.Found(shared):
+                self._have_found(peer, shared=shared)
+            case protocol.Ready(gpus) if peer.state == "importing":
                 self._have_opened(peer, gpus)
-            case words.Unimportable(text):
+            case protocol.Unimportable(text, storage) if peer.state == "importing":
+                peer.lacks_storage = storage
                 self._have_failed(peer, text)
-            case words.Happened(events):
+            case protocol.Happened(events):
                 self._pass_on(peer, events)
-            case words.Read(readings):
+            case protocol.NeedsCode(offset):
+                self._files.send_code(peer.node.name, offset, peer.tell)
+            case protocol.LogPage():
+                self._files.take_log(message, peer.tell)
+            case protocol.Read(readings):
                 self._readings[peer.node.name] = readings
-            case words.Sampled():
-                self._have_sampled(peer, word)
-            case words.Closed():
+            case protocol.Sampled():
+                self._samples.have_come(peer, message)
+            case protocol.Leaving(why):
+                self.leaves(peer.name, why)
+            case protocol.Closed():
                 peer.state = "closed"
                 self._changed.set()
 
-    def _have_opened(self, peer: Peer, gpus: tuple[ev.Gpu, ...]) -> None:
-        mark = self._mark.with_name(f"{self._mark.name}.{peer.name}")
-        if not mark.exists():
-            folder = self._plan.study_folder
-            why = f"it has another folder at {folder}: keep the study where all nodes see it"
-            self._have_failed(peer, why)
+    def _have_found(self, peer: Peer, *, shared: bool) -> None:
+        peer.found = True
+        self._changed.set()
+        problem = self._files.problem(peer.name, shared=shared)
+        if problem:
+            peer.lacks_storage = bool(self._files.storage)
+            self._have_failed(peer, problem)
             return
-        mark.unlink()
+        apart = not shared and not self._files.storage
+        peer.node = msgspec.structs.replace(peer.node, apart=apart)
+        if apart:
+            self._files.tell_apart(peer.node.name)
+
+    def _have_opened(self, peer: Peer, gpus: tuple[ev.Gpu, ...]) -> None:
         peer.state = "ready"
         peer.node = msgspec.structs.replace(peer.node, gpus=gpus)
         if peer.gpus and self._devices is not None and not gpus:
             peer.blocked["gpus"] = f"{peer.gpus} GPUs are declared here, and NVML shows none"
-        room = peer.node.cpus, len(gpus)
-        self._tell_node(peer.shown, NodeNews(peer.node.name, "joined", "", *room))
+        self._news.opened(peer)
+        if self._left:  # a node may have had an agent before, or an engine
+            peer.tell(protocol.Leave(dict(self._left), in_storage=False), urgent=False)
         self._changed.set()
 
     def _have_failed(self, peer: Peer, text: str) -> None:
         peer.state, peer.error = "unimportable", text
         line = (text.strip().splitlines() or ["it can't be imported"])[-1]
-        barred = msgspec.structs.replace(peer.node, obstacle=line)
-        self._tell_node(barred, NodeNews(barred.name, "barred", line))
+        self._news.barred(peer, "import", line)
         self._loop.call_later(_IMPORT_AGAIN, self._transport.end, peer.name)
         self._changed.set()
 
     def _pass_on(self, peer: Peer, events: list[ev.Event]) -> None:
-        """Stamped by the engine's clock; what keeps trials from one node is told of that node."""
+        """Stamp events with the engine's time; what blocks a node is reported for that node."""
         now, through = self._clock(), list[ev.Event]()
         for event in events:
             if isinstance(event, ev.LaunchBlocked):
                 self._have_blocked(peer, event)
                 continue
             if isinstance(event, ev.NodeChanged):
-                peer.node = msgspec.structs.replace(peer.node, gpus=event.node.gpus)
-                self._tell_node(peer.shown, _of_node(event.why, peer.node.name))
+                self._news.changed(peer, event)
                 continue
             if isinstance(event, ev.Exited):
                 peer.attempts.discard((event.trial, event.attempt))
+                peer.works = True
             through.append(msgspec.structs.replace(event, time=now))
         if through:
             self._sink(through)
 
     def _have_blocked(self, peer: Peer, event: ev.LaunchBlocked) -> None:
-        if event.why:
-            peer.blocked[event.cause] = event.why
-        else:
-            peer.blocked.pop(event.cause, None)
+        self._news.barred(peer, event.cause, event.why)
         if event.cause == "resources" and event.why:
             again = msgspec.structs.replace(event, why="")
             self._loop.call_later(_RETRY, self._have_blocked, peer, again)
-        if peer.state == "ready":
-            what: Literal["barred", "free"] = "barred" if event.why else "free"
-            self._tell_node(peer.shown, NodeNews(peer.node.name, what, event.why))
-
-    def _have_sampled(self, peer: Peer, word: words.Sampled) -> None:
-        answer = peer.samples.pop(word.number, None)
-        if answer is None or answer.done():
-            return
-        if word.error:
-            answer.set_exception((NotNowError if word.not_now else SampleError)(word.error))
-        else:
-            answer.set_result(word.values)
-
-    def _tell_node(self, node: ev.Node, why: Why) -> None:
-        if self._tells and not self._closed:
-            self._sink([ev.NodeChanged(self._clock(), node, why)])
 
     def _ready(self) -> list[Peer]:
         """The agents that can launch trials."""
@@ -363,13 +381,9 @@ class NodesExecutor:
         """The agent of this node that can launch trials."""
         return next((peer for peer in self._ready() if peer.node.name == node), None)
 
-    def _ask(self, trial: int, attempt: int, word: words.ToAgent) -> None:
+    def _ask(self, trial: int, attempt: int, message: protocol.ToAgent) -> None:
         """Send it to the agent that has the attempt; nothing where none has."""
         key = trial, attempt
         peer = next((peer for peer in self._peers.values() if key in peer.attempts), None)
         if peer is not None:
-            peer.tell(word)
-
-
-def _of_node(why: Why, node: str) -> Why:
-    return msgspec.structs.replace(why, node=node) if isinstance(why, GpuNews) else why
+            peer.tell(message)

@@ -1,12 +1,10 @@
-"""One end of the link between the engine and an agent: numbered words over frames that may fail.
+"""One end of the link between the engine and an agent: numbered messages over frames that may fail.
 
 A frame may be lost, doubled, delayed or overtaken by another. Words are numbered, kept until the
 other end has acknowledged them, sent again meanwhile, and handed over once each, in order. All
 times are seconds of the caller's monotonic clock. `Link` reads no clock and sends nothing;
 `Sender` lets it send on an event loop.
 """
-
-from __future__ import annotations
 
 import asyncio
 import math
@@ -19,11 +17,11 @@ from tuitune.ipc.frames import frame as framed
 
 LEASE = 10.0  # s without an answer from the engine, after which an agent ends all and itself
 LOST = 15.0  # s without a frame from an agent, after which the engine takes it for ended
-_DELAY = 0.05  # s that words and acknowledgements may wait for others
+_DELAY = 0.05  # s that messages and acknowledgements may wait for others
 _AGAIN = 0.5  # s until what was not acknowledged is sent again; doubled while nothing is heard
 _SELDOM = 4.0  # s: the longest such time
 _BEAT = 1.0  # s between two frames while there is nothing to send
-_MOST = 1 << 18  # bytes of the words of one frame, except that one word may be larger
+_MOST = 1 << 18  # bytes of the messages of one frame, except that one message may be larger
 
 
 class Frame(msgspec.Struct, array_like=True, frozen=True):
@@ -31,9 +29,9 @@ class Frame(msgspec.Struct, array_like=True, frozen=True):
 
     number: int  # of this frame
     heard: int  # the highest number of a frame that came from the other end; 0: none
-    received: int  # so many words have come from the other end, without a gap
-    first: int  # the number of the first of the words
-    words: list[bytes]
+    received: int  # so many messages have come from the other end, without a gap
+    first: int  # the number of the first of the messages
+    messages: list[bytes]
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -52,14 +50,14 @@ class Link:
         self.heard_at = self.answered_at = now
         self._kept: deque[bytes] = deque()  # not acknowledged yet
         self._first = 1  # the number of the first of these
-        self._fresh = 1  # the number of the first word that was never sent
+        self._fresh = 1  # the number of the first message that was never sent
         self._received = 0
         self._sent = 0  # frames
         self._heard = 0
         self._sent_at: deque[tuple[int, float]] = deque()  # of frames that are not answered
         self._next = now  # when the next frame is due
         self._again = _AGAIN
-        self._again_at = math.inf  # when words that are not acknowledged are sent again
+        self._again_at = math.inf  # when messages that are not acknowledged are sent again
 
     @property
     def due(self) -> float:
@@ -68,26 +66,26 @@ class Link:
 
     @property
     def is_idle(self) -> bool:
-        """Whether the other end has acknowledged all words."""
+        """Whether the other end has acknowledged all messages."""
         return not self._kept
 
-    def put(self, word: bytes, now: float, *, urgent: bool = True) -> None:
-        """Send a word; one that is not urgent may wait for others."""
-        self._kept.append(word)
+    def put(self, message: bytes, now: float, *, urgent: bool = True) -> None:
+        """Send a message; one that is not urgent may wait for others."""
+        self._kept.append(message)
         self._next = min(self._next, now if urgent else now + _DELAY)
 
     def take(self, data: bytes, now: float) -> list[bytes]:
-        """The words that are new in a frame, in order. Raises MsgspecError for another text."""
+        """The messages that are new in a frame, in order. Raises MsgspecError for another text."""
         frame = _decode(data)
         self.heard_at = max(self.heard_at, now)
         self._heard = max(self._heard, frame.number)
         self._note_answer(frame, now)
         missing = self._received + 1 - frame.first
-        words = frame.words[missing:] if missing >= 0 else []  # after a gap all come again
-        self._received += len(words)
-        if frame.words:
+        messages = frame.messages[missing:] if missing >= 0 else []  # after a gap all come again
+        self._received += len(messages)
+        if frame.messages:
             self._next = min(self._next, now + _DELAY)
-        return words
+        return messages
 
     def flush(self, now: float) -> bytes | None:
         """The frame to send now, with its length before it; None where none is due."""
@@ -97,29 +95,29 @@ class Link:
             self._fresh = self._first
             self._again = min(2 * self._again, _SELDOM)
             self._again_at = now + self._again
-        first, words = self._fresh, self._some_words()
-        self._fresh += len(words)
+        first, messages = self._fresh, self._some_messages()
+        self._fresh += len(messages)
         self._sent += 1
         self._sent_at.append((self._sent, now))
-        if self._kept:  # not later for words that are put meanwhile
+        if self._kept:  # not later for messages that are put meanwhile
             self._again_at = min(self._again_at, now + self._again)
         left = self._fresh < self._first + len(self._kept)
         self._next = now if left else min(now + _BEAT, self._again_at)
-        return framed(_encode(Frame(self._sent, self._heard, self._received, first, words)))
+        return framed(_encode(Frame(self._sent, self._heard, self._received, first, messages)))
 
-    def _some_words(self) -> list[bytes]:
-        """As many of those to be sent as one frame takes."""
-        words: list[bytes] = []
+    def _some_messages(self) -> list[bytes]:
+        """The next unsent messages, as many as fit into one frame."""
+        messages: list[bytes] = []
         size = 0
         for at in range(self._fresh - self._first, len(self._kept)):
             size += len(self._kept[at])
-            if words and size > _MOST:
+            if messages and size > _MOST:
                 break
-            words.append(self._kept[at])
-        return words
+            messages.append(self._kept[at])
+        return messages
 
     def _note_answer(self, frame: Frame, now: float) -> None:
-        """What the other end says that it has received."""
+        """Take in how many messages the other end has received."""
         while self._sent_at and self._sent_at[0][0] <= frame.heard:
             _, sent = self._sent_at.popleft()
             self.answered_at = max(self.answered_at, sent)
@@ -144,9 +142,9 @@ class Sender:
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
-    def put(self, word: bytes, *, urgent: bool = True) -> None:
-        """As `Link.put`; an urgent word goes with what else comes in this turn of the loop."""
-        self._link.put(word, self._loop.time(), urgent=urgent)
+    def put(self, message: bytes, *, urgent: bool = True) -> None:
+        """As `Link.put`; an urgent message goes with what else comes in this turn of the loop."""
+        self._link.put(message, self._loop.time(), urgent=urgent)
         if urgent:
             self._loop.call_soon(self.flush)
         else:

@@ -1,7 +1,5 @@
 """The text of a report: the data of a study in a page, with the library that draws it."""
 
-from __future__ import annotations
-
 import base64
 import gzip
 import importlib.util
@@ -12,22 +10,18 @@ from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from tuitune.core.space import Choice, Fixed, PowerRange, Sampled, is_number
+from tuitune.core import space
+from tuitune.core.search.importance import Importance
+from tuitune.core.spec import StudySpec
 from tuitune.core.study.ranking import merit
 from tuitune.exporters.destination import DestinationError
 from tuitune.messages.as_json import as_json
 from tuitune.messages.parameters import caution, score
+from tuitune.store import exported, reader
 from tuitune.store.curves import Curve, new_curve
-from tuitune.store.exported import usage_record
-
-if TYPE_CHECKING:
-    from tuitune.core.search.importance import Importance
-    from tuitune.core.space import Parameter
-    from tuitune.core.spec import StudySpec
-    from tuitune.store.reader import Report
-    from tuitune.store.rows import StudyRow, TrialRow
+from tuitune.store.rows import StudyRow, TrialRow
 
 _FOLDER: Final = "tuitune.exporters.report"
 _POINTS: Final = 400_000  # of all curves together; longer ones are thinned
@@ -47,7 +41,7 @@ class Told(NamedTuple):
     state: str
 
 
-def html_report(told: Told, reports: Iterable[Report]) -> str:
+def html_report(told: Told, reports: Iterable[reader.Report]) -> str:
     """The whole file. Raises DestinationError if plotly is not installed."""
     library = base64.b64encode(gzip.compress(_library(), 9, mtime=0)).decode()
     data = as_json(_data(told, reports), ascii_only=True).replace("<", "\\u003c")
@@ -71,7 +65,7 @@ def _library() -> bytes:
     return (Path(found.origin).parent / "package_data" / "plotly.min.js").read_bytes()
 
 
-def _data(told: Told, reports: Iterable[Report]) -> dict[str, Any]:
+def _data(told: Told, reports: Iterable[reader.Report]) -> dict[str, Any]:
     spec, row, rows = told.spec, told.row, told.rows
     best, partial = told.best
     ranked = sorted(rows, key=lambda one: merit(one, spec.objective))
@@ -86,7 +80,7 @@ def _data(told: Told, reports: Iterable[Report]) -> dict[str, Any]:
         "written": time.time(),
         "version": version("tuitune"),
         "elapsed": _elapsed(row, told.state),
-        **usage_record(*rows),
+        **exported.usage_record(*rows),
         "counts": Counter(one.state for one in rows),
         "best": None if best is None else best.number,
         "partial": partial,
@@ -125,21 +119,25 @@ def _trial(row: TrialRow, order: int) -> dict[str, Any]:
     }
 
 
-def _parameter(parameter: Parameter) -> dict[str, Any]:
+def _parameter(parameter: space.Parameter) -> dict[str, Any]:
     """The axis that the parameter has: its ends, or its values."""
     about: dict[str, Any] = {"name": parameter.name, "log": False, "low": None, "high": None}
     match parameter:
-        case Choice(values=values) if not all(map(is_number, values)):
+        case space.Choice(values=values) if not all(map(space.is_number, values)):
             return {**about, "kind": "category", "values": [_word(value) for value in values]}
-        case Choice(values=values):
-            numbers = [value for value in values if is_number(value)]
+        case space.Choice(values=values):
+            numbers = [value for value in values if space.is_number(value)]
             ends = {"low": min(numbers), "high": max(numbers)}
             return {**about, **ends, "kind": "number", "log": _spans_much(numbers)}
-        case Fixed(value=value):
-            return {**about, "kind": "number" if is_number(value) else "category", "values": []}
-        case Sampled():
+        case space.Fixed(value=value):
+            return {
+                **about,
+                "kind": "number" if space.is_number(value) else "category",
+                "values": [],
+            }
+        case space.Sampled():
             return {**about, "kind": "category", "values": []}
-    log = isinstance(parameter, PowerRange) or parameter.log
+    log = isinstance(parameter, space.PowerRange) or parameter.log
     return {**about, "kind": "number", "log": log, "low": parameter.low, "high": parameter.high}
 
 
@@ -162,8 +160,8 @@ def _importance_note(found: Importance | None) -> str:
     return f"{told}; by {found.finished} trials, {score(found)}{doubts}."
 
 
-def _curves(reports: Iterable[Report], objective: str) -> dict[str, dict[str, list[Any]]]:
-    """By metric and trial the steps and values, each report in place of those at and after it."""
+def _curves(reports: Iterable[reader.Report], objective: str) -> dict[str, dict[str, list[Any]]]:
+    """Steps and values by metric and trial; a report replaces those at and after its step."""
     found: dict[str, dict[int, Curve]] = {objective: {}}
     for one in reports:
         for metric, value in one.metrics.items():
@@ -189,5 +187,5 @@ def _curves(reports: Iterable[Report], objective: str) -> dict[str, dict[str, li
 
 
 def _short(value: float) -> float | None:
-    """With six digits, which is more than a figure shows; None where it is not finite."""
+    """The value with six digits, more than a figure shows; None if it is not finite."""
     return float(f"{value:.6g}") if abs(value) < float("inf") else None

@@ -16,7 +16,11 @@ const COLOURS = {
 const SCALE = dark
   ? [[0, "#ffd43b"], [0.35, "#3bc9a0"], [0.7, "#3b6fa0"], [1, "#323c4d"]]
   : [[0, "#40106b"], [0.35, "#2b6c99"], [0.7, "#5cc08a"], [1, "#e3e56b"]];
-const CONFIG = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
+// on a narrow page the buttons would lie over the legend, and there is no mouse to hover with
+const CONFIG = {
+  displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d"],
+  displayModeBar: innerWidth >= 700 && matchMedia("(hover: hover)").matches ? "hover" : false,
+};
 const MOST_SVG = 30000; // points of curves; more are drawn by WebGL
 const PAGE = 200; // rows of the table at first
 const GRID = 44; // nodes of the contour, each way
@@ -46,7 +50,7 @@ function duration(seconds) {
 const escaped = (words) => String(words).replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
 
 function hover(trial) {
-  const rows = Object.entries(trial.config).slice(0, 14).map(([name, value]) => `${escaped(name)} = ${escaped(text(value)).slice(0, 60)}`);
+  const rows = Object.entries(trial.config).slice(0, 14).map(([name, value]) => `${escaped(name)} = ${escaped(text(value).slice(0, 60))}`);
   return [`<b>#${trial.trial}</b> ${trial.state.toLowerCase()}`, `${escaped(data.metric)} ${text(trial.value)}`, ...rows].join("<br>");
 }
 
@@ -57,6 +61,7 @@ function layout(more = {}) {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { family: "system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif", size: 12.5, color: ink },
     margin: { l: 56, r: 16, t: 8, b: 44 }, hovermode: "closest", showlegend: false,
     hoverlabel: { bgcolor: dark ? "#0d1116" : "#ffffff", bordercolor: line, font: { color: ink, size: 12.5 }, align: "left" },
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: soft, activecolor: ink },
     legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, font: { color: soft } },
     xaxis: { ...axis, ...xaxis, title: { ...axis.title, ...(xaxis.title || {}) } },
     yaxis: { ...axis, ...yaxis, title: { ...axis.title, ...(yaxis.title || {}) } },

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Protocol
 
+from tuitune.control.requests import Request
+from tuitune.ui.render.lines import Size
 from tuitune.ui.state.records import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from tuitune.control.requests import Request
-    from tuitune.ui.render.lines import Size
-    from tuitune.ui.state.render_context import RenderContext, Selection
-    from tuitune.ui.state.snapshot import Snapshot
-    from tuitune.ui.state.status_line import Menu, Prompt, Question, StatusLine
-    from tuitune.ui.table.order import Order
+from tuitune.ui.state.render_context import RenderContext, Selection
+from tuitune.ui.state.snapshot import Snapshot
+from tuitune.ui.state.status_line import Menu, Prompt, Question, StatusLine
+from tuitune.ui.table.order import Order
 
 Group = Literal["Move", "Look", "Trials", "Study", "App"]
 
@@ -65,6 +62,9 @@ class AppActions(Protocol):
     def restart(self) -> None:
         """Starts an engine on this study if none runs."""
 
+    def train(self, trial: int, to: int) -> None:
+        """Starts a study that trains this trial on, up to this resource."""
+
     def move(self) -> None:
         """Scrolls the table to the cursor after a change of the selection, and paints."""
 
@@ -92,9 +92,8 @@ class Argument(Record, frozen=True):
 
     usage: str  # "N", "[FILE]"
     run: Callable[[AppActions, str], None]
-    values: Callable[[RenderContext], Sequence[str]] | None = (
-        None  # possible values, for completion
-    )
+    # possible values, for completion
+    values: Callable[[RenderContext], Sequence[str]] | None = None
 
 
 class Action(Record, frozen=True):
@@ -108,7 +107,6 @@ class Action(Record, frozen=True):
     run: Callable[[AppActions], None]
     pane: str | None = None  # the keys work only while this pane has the focus; None: always
     dangerous: bool = False  # changes the study: refused with --readonly
-    why_not: Callable[[RenderContext], str] | None = (
-        None  # the reason why it can't be done now; "" if it can
-    )
+    # the reason why it can't be done now; "" if it can
+    why_not: Callable[[RenderContext], str] | None = None
     argument: Argument | None = None

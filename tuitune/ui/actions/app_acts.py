@@ -1,24 +1,12 @@
 """Actions on the app itself: help, command line, a picture of the screen, leaving."""
 
-from __future__ import annotations
+from typing import Final
 
-from typing import TYPE_CHECKING, Final
-
-from tuitune.ui.actions.action import Action, Argument
+from tuitune.ui.actions.action import Action, AppActions, Argument
 from tuitune.ui.actions.command_line import command_line
 from tuitune.ui.render.themes import THEMES
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tuitune.ui.actions.action import AppActions
-    from tuitune.ui.state.render_context import RenderContext
-
 _FORMS: Final = ("csv", "json")
-
-
-def _show_help(app: AppActions) -> None:
-    app.show("help")
 
 
 def _show_palette(app: AppActions) -> None:
@@ -29,40 +17,12 @@ def _show_palette(app: AppActions) -> None:
         app.show("palette")
 
 
-def _show_summary(app: AppActions) -> None:
-    app.show("summary")
-
-
-def _show_keys(app: AppActions) -> None:
-    app.show("keys")
-
-
-def _open_command_line(app: AppActions) -> None:
-    command_line(app)
-
-
-def _shot(app: AppActions) -> None:
-    app.write("svg", "")
-
-
-def _shot_to(app: AppActions, path: str) -> None:
-    app.write("svg", path)
-
-
-def _export(app: AppActions) -> None:
-    app.write("csv", "")
-
-
 def _export_to(app: AppActions, text: str) -> None:
     form, _, path = text.partition(" ")
     if form not in _FORMS:
         app.say(f"format {form} isn't supported: csv or json", "warning")
         return
     app.write(form, path.strip())
-
-
-def _redraw(app: AppActions) -> None:
-    app.redraw()
 
 
 def _next_theme(app: AppActions) -> None:
@@ -78,14 +38,6 @@ def _set_theme(app: AppActions, name: str) -> None:
     app.say(f'theme {name}; `theme = "{name}"` in the key file keeps it')
 
 
-def _themes(_: RenderContext) -> Sequence[str]:
-    return [*THEMES]
-
-
-def _suspend(app: AppActions) -> None:
-    app.suspend()
-
-
 def _interrupt(app: AppActions) -> None:
     """Ends nothing: Ctrl+C by mistake must not end days of training."""
     shown = app.context().keymap.shown
@@ -93,27 +45,15 @@ def _interrupt(app: AppActions) -> None:
     app.say(f"{leave}; {shown('study.stop')} stops the study", "info")
 
 
-def _studies(app: AppActions) -> None:
-    app.studies()
-
-
-def _leave(app: AppActions) -> None:
-    app.leave()
-
-
-def _forms(_: RenderContext) -> Sequence[str]:
-    return _FORMS
-
-
 ACTIONS: Final = (
-    Action("app.help", ("?", "f1"), "help", "Show all keys.", "App", _show_help),
+    Action("app.help", ("?", "f1"), "help", "Show all keys.", "App", lambda app: app.show("help")),
     Action(
         "app.commands",
         (":",),
         "command line",
         "Run an action by its name; some take a number, a file or a trial.",
         "App",
-        _open_command_line,
+        command_line,
     ),
     Action("app.palette", ("ctrl+p",), "palette", "Choose from all actions.", "App", _show_palette),
     Action(
@@ -122,7 +62,7 @@ ACTIONS: Final = (
         "summary",
         "Show the best configuration, the top five, counts, times and files.",
         "App",
-        _show_summary,
+        lambda app: app.show("summary"),
     ),
     Action(
         "app.keys",
@@ -130,7 +70,7 @@ ACTIONS: Final = (
         "keys and their file",
         "Show the file of keys, and the names of all actions.",
         "App",
-        _show_keys,
+        lambda app: app.show("keys"),
     ),
     Action(
         "app.shot",
@@ -138,8 +78,8 @@ ACTIONS: Final = (
         "picture",
         "Write the screen to an SVG file.",
         "App",
-        _shot,
-        argument=Argument("[FILE]", _shot_to),
+        lambda app: app.write("svg", ""),
+        argument=Argument("[FILE]", lambda app, path: app.write("svg", path)),
     ),
     Action(
         "app.export",
@@ -147,8 +87,8 @@ ACTIONS: Final = (
         "export the trials",
         "Write all trials to a file, as CSV or JSON.",
         "App",
-        _export,
-        argument=Argument("csv|json [FILE]", _export_to, _forms),
+        lambda app: app.write("csv", ""),
+        argument=Argument("csv|json [FILE]", _export_to, lambda _: _FORMS),
     ),
     Action(
         "app.redraw",
@@ -156,7 +96,7 @@ ACTIONS: Final = (
         "redraw",
         "Draw the whole screen again, after another program has written on it.",
         "App",
-        _redraw,
+        lambda app: app.redraw(),
     ),
     Action(
         "app.theme",
@@ -165,7 +105,7 @@ ACTIONS: Final = (
         "The next colours: dark, light, high contrast, the terminal's own 16.",
         "App",
         _next_theme,
-        argument=Argument("NAME", _set_theme, _themes),
+        argument=Argument("NAME", _set_theme, lambda _: [*THEMES]),
     ),
     Action(
         "app.suspend",
@@ -173,7 +113,7 @@ ACTIONS: Final = (
         "suspend",
         "Back to the shell; `fg` shows the app again. The study runs on.",
         "App",
-        _suspend,
+        lambda app: app.suspend(),
     ),
     Action(
         "app.interrupt",
@@ -189,7 +129,7 @@ ACTIONS: Final = (
         "studies",
         "Show this machine's studies; from a study that is opened there, esc comes back.",
         "App",
-        _studies,
+        lambda app: app.studies(),
     ),
     Action(
         "app.quit",
@@ -197,6 +137,6 @@ ACTIONS: Final = (
         "leave",
         "Close the app. The study continues; `tuitune attach` opens the app again.",
         "App",
-        _leave,
+        lambda app: app.leave(),
     ),
 )

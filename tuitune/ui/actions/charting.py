@@ -5,17 +5,15 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from tuitune.ui.actions.action import Action
+from tuitune.ui.actions.action import Action, AppActions
 from tuitune.ui.actions.focusing import focus
 from tuitune.ui.charts.axis import axes, ranked_axes
 from tuitune.ui.charts.overlaid import metric
-from tuitune.ui.charts.registry import CURVE, VIEWS
+from tuitune.ui.charts.registry import CURVE, VIEWS, View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tuitune.ui.actions.action import AppActions
-    from tuitune.ui.charts.registry import View
     from tuitune.ui.state.render_context import RenderContext
 
     _Way = tuple[Callable[[AppActions], None], Callable[[RenderContext], str] | None]
@@ -136,11 +134,7 @@ _OWN: Final[Mapping[str, _Way]] = {
 
 def _action(view: View) -> Action:
     """The action that shows a chart."""
-
-    def usual(app: AppActions) -> None:
-        show(app, view.name)
-
-    run, why_not = _OWN.get(view.name, (usual, None))
+    run, why_not = _OWN.get(view.name, (lambda app: show(app, view.name), None))
     id_ = f"chart.{view.name}"
     return Action(id_, (view.key,), view.title, view.help, "Look", run, why_not=why_not)
 
@@ -148,12 +142,7 @@ def _action(view: View) -> Action:
 ACTIONS: Final = (
     *(_action(view) for view in VIEWS if view.key),
     Action(
-        "chart.log",
-        ("L",),
-        "log scale",
-        "Show the metric on a log scale, or not.",
-        "Look",
-        _log,
+        "chart.log", ("L",), "log scale", "Show the metric on a log scale, or not.", "Look", _log
     ),
     Action(
         "chart.metric",

@@ -1,19 +1,14 @@
 """The command line: runs an action by its name, or moves to a trial by its number."""
 
-from __future__ import annotations
-
 import difflib
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from tuitune.messages.text import trial_name
+from tuitune.ui.actions.action import Action, AppActions
 from tuitune.ui.actions.moving import jump_to
 from tuitune.ui.state.status_line import Prompt
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from tuitune.ui.actions.action import Action, AppActions
 
 _NUMBER = re.compile(r"[#t]?[0-9]{1,9}", re.ASCII)
 _MOST = 12  # candidates that a hint lists
@@ -37,6 +32,14 @@ def command_line(app: AppActions, text: str = "") -> None:
             complete=lambda line: completed(app, line),
         )
     )
+
+
+def whole_number(app: AppActions, name: str, text: str) -> int | None:
+    """The typed number; if it is not a whole number of at least 1, shows that and returns None."""
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    app.say(f"{name}: {text or 'nothing'} is not a whole number from 1; write :{name} 8", "warning")
+    return None
 
 
 def execute(app: AppActions, line: str) -> None:

@@ -1,40 +1,31 @@
 """Actions that copy the cursor's trial, or the marked ones, to the clipboard."""
 
-from __future__ import annotations
-
 import math
 import os
 import shlex
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
 
 from tuitune.core.space import spell
+from tuitune.messages import configuration
 from tuitune.messages.command import fill_command, trial_values
-from tuitune.messages.configuration import configuration_text
 from tuitune.messages.text import trial_name
-from tuitune.ui.actions.action import Action
-from tuitune.ui.actions.engine_state import meant
+from tuitune.store.rows import TrialRow
+from tuitune.ui.actions import action, engine_state
 from tuitune.ui.logs import log_file
-from tuitune.ui.state.status_line import Choice, Menu
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
-    from tuitune.messages.configuration import ConfigurationForm
-    from tuitune.store.rows import TrialRow
-    from tuitune.ui.actions.action import AppActions
-    from tuitune.ui.state.render_context import RenderContext
-    from tuitune.ui.state.snapshot import Snapshot
+from tuitune.ui.state import render_context, status_line
+from tuitune.ui.state.snapshot import Snapshot
 
 
-def _copy(app: AppActions) -> None:
+def _copy(app: action.AppActions) -> None:
     """The trials are those when the key was pressed, even if the cursor moves meanwhile."""
     snapshot = app.snapshot
-    rows = meant(app.context())
+    rows = engine_state.meant(app.context())
     names = trial_name(rows[0].number) if len(rows) == 1 else f"{len(rows)} trials"
 
-    def choice(key: str, title: str, text: Callable[[], str]) -> Choice:
-        return Choice(key, title, lambda: app.copy(text(), f"{title} of {names}"))
+    def choice(key: str, title: str, text: Callable[[], str]) -> status_line.Choice:
+        return status_line.Choice(key, title, lambda: app.copy(text(), f"{title} of {names}"))
 
     choices = [
         choice("i", "id", lambda: ids(rows)),
@@ -47,7 +38,7 @@ def _copy(app: AppActions) -> None:
     ]
     if snapshot.spec.trial.command is not None:
         choices.insert(5, choice("r", "command", lambda: commands(snapshot, rows)))
-    app.menu(Menu(f"copy of {names}", tuple(choices)))
+    app.menu(status_line.Menu(f"copy of {names}", tuple(choices)))
 
 
 def ids(rows: Sequence[TrialRow]) -> str:
@@ -55,9 +46,9 @@ def ids(rows: Sequence[TrialRow]) -> str:
     return " ".join(str(row.number) for row in rows)
 
 
-def configurations(rows: Sequence[TrialRow], form: ConfigurationForm = "toml") -> str:
+def configurations(rows: Sequence[TrialRow], form: configuration.ConfigurationForm = "toml") -> str:
     """The configurations of several trials are a JSON array, a line each, or below a comment."""
-    texts = [configuration_text(row.config, form) for row in rows]
+    texts = [configuration.configuration_text(row.config, form) for row in rows]
     if len(texts) == 1:
         return f"{texts[0]}\n"
     if form == "json":
@@ -107,12 +98,12 @@ def _pair(item: tuple[str, object]) -> str:
     return f"{name}={spell(value)}"
 
 
-def _nothing(context: RenderContext) -> str:
-    return "" if meant(context) else "there are no trials yet"
+def _nothing(context: render_context.RenderContext) -> str:
+    return "" if engine_state.meant(context) else "there are no trials yet"
 
 
 ACTIONS: Final = (
-    Action(
+    action.Action(
         "trial.copy",
         ("y",),
         "copy",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from tuitune.core.study.acts import why_not
-from tuitune.messages.states import WORDS, refusal, shown
+from tuitune.core.study.acts import Act, why_not
+from tuitune.messages.states import WORDS, Shown, refusal, shown
 from tuitune.messages.text import trial_name, trial_names
 from tuitune.ui.state.records import Record
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from tuitune.core.events import TrialState
-    from tuitune.core.study.acts import Act
-    from tuitune.messages.states import Shown
     from tuitune.store.rows import TrialRow
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.snapshot import Snapshot
@@ -101,9 +99,7 @@ def no_start(context: RenderContext) -> str:
 
 
 def none_can(
-    context: RenderContext,
-    why_not: WhyNot,
-    absence: Callable[[RenderContext], str] = no_engine,
+    context: RenderContext, why_not: WhyNot, absence: Callable[[RenderContext], str] = no_engine
 ) -> str:
     """The reason why the action applies to no trial of `meant`; "" if it applies to one.
 

@@ -1,19 +1,14 @@
 """Actions that focus, zoom and leave panes."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from tuitune.ui.actions.action import Action
+from tuitune.ui.actions.action import Action, AppActions
+from tuitune.ui.actions.nodes import DEVICES
+from tuitune.ui.panes.pane import Pane
 from tuitune.ui.state.render_context import TRIALS
 from tuitune.ui.table.filtering import ALL
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tuitune.ui.actions.action import AppActions
-    from tuitune.ui.panes.pane import Pane
 
 DETAIL: Final = "detail"  # the pane that enter opens
 
@@ -39,13 +34,14 @@ def _focus_next(names: Sequence[str], step: int, app: AppActions) -> None:
 def _zoom(app: AppActions) -> None:
     selection = app.selection
     selection.zoomed = None if selection.zoomed == selection.focus else selection.focus
+    selection.node_opened = False
     app.move()
 
 
 def _reset(app: AppActions) -> None:
     """Restores the initial layout; marks, filter and sort stay."""
     selection = app.selection
-    selection.zoomed, selection.focus = None, TRIALS
+    selection.zoomed, selection.focus, selection.node_opened = None, TRIALS, False
     selection.scrolled.clear()
     selection.log_end = None
     selection.wide, selection.first_column = False, 0
@@ -59,9 +55,11 @@ def _enter(app: AppActions) -> None:
 
 
 def _back(app: AppActions) -> None:
-    """Ends the first of: zoom, focus of another pane, range, marks, filter; else the study."""
+    """Ends the first of: node, zoom, focus of another pane, range, marks, filter; then leaves."""
     selection = app.selection
-    if selection.zoomed is not None:
+    if selection.node_opened and selection.zoomed == selection.focus == DEVICES:
+        selection.node_opened = False
+    elif selection.zoomed is not None:
         selection.zoomed = None
         selection.focus = TRIALS
     elif selection.focus != TRIALS:
@@ -125,19 +123,12 @@ def focus_actions(panes: Sequence[Pane]) -> tuple[Action, ...]:
             "Look",
             _reset,
         ),
-        Action(
-            "pane.enter",
-            ("enter",),
-            "detail",
-            "Show the trial in detail.",
-            "Look",
-            _enter,
-        ),
+        Action("pane.enter", ("enter",), "detail", "Show the trial in detail.", "Look", _enter),
         Action(
             "pane.back",
             ("escape",),
             "one step back",
-            "Leave the zoom; then clear the range, the marks, the filter.",
+            "Leave a node, the zoom; then clear the range, the marks, the filter.",
             "Move",
             _back,
         ),

@@ -1,18 +1,13 @@
 """Actions that move the cursor and set marks."""
 
-from __future__ import annotations
-
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from tuitune.core.events import TrialState
 from tuitune.messages.text import trial_name
-from tuitune.ui.actions.action import Action, Argument
+from tuitune.ui.actions.action import Action, AppActions, Argument
+from tuitune.ui.state.render_context import RenderContext
 from tuitune.ui.state.status_line import Prompt
-
-if TYPE_CHECKING:
-    from tuitune.ui.actions.action import AppActions
-    from tuitune.ui.state.render_context import RenderContext
 
 
 def _line_of(app: AppActions) -> int:
@@ -91,7 +86,7 @@ def jump(app: AppActions, number: int) -> None:
 
 
 def jump_to(app: AppActions, text: str) -> None:
-    """Moves to the trial of this number, as "7" or "#7"; shows a message if it is no number."""
+    """Moves to the trial of this number, as "7" or "#7"; shows a message if it is not a number."""
     digits = text.strip().lstrip("#t")
     if digits.isascii() and digits.isdigit():
         jump(app, int(digits))
@@ -149,47 +144,27 @@ def _nothing_shown(context: RenderContext) -> str:
     return "" if context.order.numbers else "no trial is shown"
 
 
-ACTIONS: Final = (
-    Action(
-        "move.down",
-        ("j", "down"),
-        "down",
-        "Move to the trial below.",
-        "Move",
-        partial(_by_lines, 1),
-    ),
-    Action(
-        "move.up", ("k", "up"), "up", "Move to the trial above.", "Move", partial(_by_lines, -1)
-    ),
-    Action(
-        "move.page_down",
-        ("pagedown",),
-        "page down",
-        "Move a page down.",
-        "Move",
-        partial(_by_pages, 1),
-    ),
-    Action(
-        "move.page_up", ("pageup",), "page up", "Move a page up.", "Move", partial(_by_pages, -1)
-    ),
-    Action(
-        "move.half_down",
+_STEPS: Final = (
+    ("down", ("j", "down"), "down", "Move to the trial below.", partial(_by_lines, 1)),
+    ("up", ("k", "up"), "up", "Move to the trial above.", partial(_by_lines, -1)),
+    ("page_down", ("pagedown",), "page down", "Move a page down.", partial(_by_pages, 1)),
+    ("page_up", ("pageup",), "page up", "Move a page up.", partial(_by_pages, -1)),
+    (
+        "half_down",
         ("ctrl+d",),
         "half a page down",
         "Move half a page down.",
-        "Move",
         partial(_by_halves, 1),
     ),
-    Action(
-        "move.half_up",
-        ("ctrl+u",),
-        "half a page up",
-        "Move half a page up.",
-        "Move",
-        partial(_by_halves, -1),
+    ("half_up", ("ctrl+u",), "half a page up", "Move half a page up.", partial(_by_halves, -1)),
+    ("first", ("g", "home"), "first line", "Move to the first trial.", _first),
+    ("last", ("G", "end"), "last line", "Move to the last trial.", _last),
+)
+ACTIONS: Final = (
+    *(
+        Action(f"move.{name}", keys, title, words, "Move", run)
+        for name, keys, title, words, run in _STEPS
     ),
-    Action("move.first", ("g", "home"), "first line", "Move to the first trial.", "Move", _first),
-    Action("move.last", ("G", "end"), "last line", "Move to the last trial.", "Move", _last),
     Action(
         "move.best",
         ("b",),

@@ -1,21 +1,17 @@
 """Actions on the whole study: launching, concurrency, number of trials, stop, restart."""
 
-from __future__ import annotations
-
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from tuitune.control.requests import Pause, Resume, Set, Stop
 from tuitune.core.events import TrialState
-from tuitune.ui.actions.action import Action, Argument
-from tuitune.ui.actions.command_line import command_line
+from tuitune.messages.text import trial_count
+from tuitune.ui.actions.action import Action, AppActions, Argument
+from tuitune.ui.actions.command_line import command_line, whole_number
 from tuitune.ui.actions.engine_state import no_engine, no_start
 from tuitune.ui.actions.study_list import stop_menu
+from tuitune.ui.state.render_context import RenderContext
 from tuitune.ui.state.status_line import SEEN, Question, Undo, Wanted
-
-if TYPE_CHECKING:
-    from tuitune.ui.actions.action import AppActions
-    from tuitune.ui.state.render_context import RenderContext
 
 
 def _pause_launching(app: AppActions) -> None:
@@ -38,28 +34,20 @@ def _resume_launching(app: AppActions) -> None:
     app.send(Resume(), then)
 
 
-def _more(app: AppActions) -> None:
-    _set_concurrency(app, _concurrency(app.context()) + 1)
-
-
-def _fewer(app: AppActions) -> None:
-    _set_concurrency(app, _concurrency(app.context()) - 1)
-
-
 def concurrency(app: AppActions, text: str) -> None:
     """Sets how many trials run at once to the typed number."""
-    number = _whole(app, "concurrency", text)
+    number = whole_number(app, "concurrency", text)
     if number is not None:
         _set_concurrency(app, number)
 
 
 def _trials(app: AppActions, text: str) -> None:
     """Asks first if more trials have begun already: that ends the study and can't be undone."""
-    number = _whole(app, "trials", text)
+    number = whole_number(app, "trials", text)
     if number is None:
         return
     was, begun = _settings_trials(app.context()), len(app.snapshot.rows)
-    words = f"{number} trials in all (before: {was})"
+    words = f"{trial_count(number)} in all (before: {was})"
     if app.snapshot.engine.state == "finished" and number <= was:
         app.say(f"trials: it has had all of its {was}; write a larger number", "warning")
         return
@@ -68,18 +56,6 @@ def _trials(app: AppActions, text: str) -> None:
         return
     asked = f"{begun} trials have started: end the study once they have ended?"
     app.ask(Question(asked, lambda: _set(app, "search.trials", number, was, words)))
-
-
-def _ask_trials(app: AppActions) -> None:
-    command_line(app, "trials ")
-
-
-def _ask_concurrency(app: AppActions) -> None:
-    command_line(app, "concurrency ")
-
-
-def _use_gpus(app: AppActions) -> None:
-    use_gpus(app, "all")
 
 
 def use_gpus(app: AppActions, which: str) -> None:
@@ -101,10 +77,6 @@ def _stop(app: AppActions) -> None:
 
     may_save = saved or snapshot.spec.trial.may_save
     app.menu(stop_menu("the study", running, may_save=may_save, send=send, ask=app.ask))
-
-
-def _restart(app: AppActions) -> None:
-    app.restart()
 
 
 def _stopping(app: AppActions, answer: dict[str, Any], words: str) -> None:
@@ -143,14 +115,6 @@ def _want(app: AppActions, what: str, value: int) -> None:
     app.status_line.wanted[what] = Wanted(value, time.monotonic() + SEEN)
 
 
-def _whole(app: AppActions, name: str, text: str) -> int | None:
-    """The typed number; if it is not a whole number of at least 1, shows that and returns None."""
-    if text.isdecimal() and int(text) > 0:
-        return int(text)
-    app.say(f"{name}: {text or 'nothing'} is not a whole number from 1; write :{name} 8", "warning")
-    return None
-
-
 def _concurrency(context: RenderContext) -> int:
     """The limit last requested or set; without a limit, the number of running trials."""
     wanted = context.status_line.wanted.get("concurrency")
@@ -182,9 +146,7 @@ def _launching(context: RenderContext) -> bool:
 
 
 def _no_stop(context: RenderContext) -> str:
-    if context.snapshot.engine.state == "importing":
-        return ""
-    return no_engine(context)
+    return "" if context.snapshot.engine.state == "importing" else no_engine(context)
 
 
 def _no_use_of_gpus(context: RenderContext) -> str:
@@ -225,7 +187,7 @@ ACTIONS: Final = (
         "one more at a time",
         "Run one more trial at a time.",
         "Study",
-        _more,
+        lambda app: _set_concurrency(app, _concurrency(app.context()) + 1),
         dangerous=True,
         why_not=no_engine,
     ),
@@ -235,7 +197,7 @@ ACTIONS: Final = (
         "one fewer at a time",
         "Run one trial fewer at a time; running trials continue.",
         "Study",
-        _fewer,
+        lambda app: _set_concurrency(app, _concurrency(app.context()) - 1),
         dangerous=True,
         why_not=no_engine,
     ),
@@ -245,7 +207,7 @@ ACTIONS: Final = (
         "trials at a time",
         "Set how many trials may run at a time.",
         "Study",
-        _ask_concurrency,
+        lambda app: command_line(app, "concurrency "),
         dangerous=True,
         why_not=no_engine,
         argument=Argument("N", concurrency),
@@ -256,7 +218,7 @@ ACTIONS: Final = (
         "number of trials",
         "Set the number of trials, besides those added by hand; a finished study goes on.",
         "Study",
-        _ask_trials,
+        lambda app: command_line(app, "trials "),
         dangerous=True,
         why_not=no_start,
         argument=Argument("N", _trials),
@@ -267,7 +229,7 @@ ACTIONS: Final = (
         "use GPUs again",
         "Uses GPUs again that were set aside because they failed trials.",
         "Study",
-        _use_gpus,
+        lambda app: use_gpus(app, "all"),
         dangerous=True,
         why_not=_no_use_of_gpus,
         argument=Argument("all|GPU", use_gpus),
@@ -288,7 +250,7 @@ ACTIONS: Final = (
         "restart the engine",
         "Start an engine for a study that has none.",
         "Study",
-        _restart,
+        lambda app: app.restart(),
         dangerous=True,
         why_not=_no_restart,
     ),

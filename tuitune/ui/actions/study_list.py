@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tuitune.control.requests import Pause, Resume, Stop
+from tuitune.control.requests import Pause, Request, Resume, Stop
 from tuitune.messages.states import leaving
 from tuitune.messages.text import plain, trial_count
 from tuitune.ui.state.records import Record
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Protocol
 
-    from tuitune.control.requests import Request
     from tuitune.ui.state.studies import Entry
 
     class StudyActs(Protocol):
@@ -92,10 +91,6 @@ def _resume(app: StudyActs, entry: Entry) -> None:
     app.send(entry.folder, Resume(), f"{plain(entry.name)}: trials are launched again")
 
 
-def _continue(app: StudyActs, entry: Entry) -> None:
-    app.start(entry.folder)
-
-
 def _delete(app: StudyActs, entry: Entry) -> None:
     name = plain(entry.name)
     what = f"{trial_count(entry.trials)}, their checkpoints and logs, in {plain(str(entry.folder))}"
@@ -143,7 +138,7 @@ STUDY_ACTS: Final[Sequence[StudyAct]] = (
         ("c",),
         "continue",
         "Start an engine on an interrupted study.",
-        _continue,
+        lambda app, entry: app.start(entry.folder),
         _no_continue,
     ),
     StudyAct(

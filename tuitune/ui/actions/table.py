@@ -1,25 +1,16 @@
 """Actions of the table: filter, sort, columns, freeze."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from msgspec.structs import replace
 
-from tuitune.ui.actions.action import Action, Argument
-from tuitune.ui.state.render_context import TRIALS
-from tuitune.ui.state.status_line import Choice, Menu, Prompt
-from tuitune.ui.table.columns import FIXED, columns, last_first_column, named, ordered
-from tuitune.ui.table.filtering import FilterError, parse
-from tuitune.ui.table.sorting import Sort
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tuitune.ui.actions.action import AppActions
-    from tuitune.ui.state.render_context import RenderContext
-    from tuitune.ui.table.columns import Column
+from tuitune.ui.actions.action import Action, AppActions, Argument
+from tuitune.ui.state import render_context, status_line
+from tuitune.ui.state.snapshot import Snapshot
+from tuitune.ui.table import filtering, sorting
+from tuitune.ui.table.columns import FIXED, Column, columns, last_first_column, named, ordered
 
 _EXAMPLE: Final = "state:run lr<1e-3 has:error !word trial:12"
 
@@ -48,11 +39,11 @@ def _ask_filter(app: AppActions, text: str, dropped: Callable[[], None]) -> None
     def hint(typed: str) -> str:
         return _hint(app, typed)
 
-    app.prompt(Prompt("/", text, done, seen, dropped, hint))
+    app.prompt(status_line.Prompt("/", text, done, seen, dropped, hint))
 
 
 def _set_filter(app: AppActions, text: str) -> None:
-    app.selection.filter = parse(text, app.snapshot.spec)
+    app.selection.filter = filtering.parse(text, app.snapshot.spec)
     app.order.follow(app.snapshot, app.selection)
 
 
@@ -60,7 +51,7 @@ def _try_filter(app: AppActions, text: str) -> str:
     """Sets the filter; returns a message, and changes nothing, if it can't be parsed."""
     try:
         _set_filter(app, text)
-    except FilterError as error:
+    except filtering.FilterError as error:
         return str(error)
     return ""
 
@@ -69,8 +60,8 @@ def _hint(app: AppActions, text: str) -> str:
     if not text.strip():
         return _EXAMPLE
     try:
-        parse(text, app.snapshot.spec)
-    except FilterError as error:
+        filtering.parse(text, app.snapshot.spec)
+    except filtering.FilterError as error:
         return str(error)
     return f"{len(app.order.numbers)} of {len(app.snapshot.rows)}"
 
@@ -80,15 +71,15 @@ def _hint(app: AppActions, text: str) -> str:
 
 def _choose_sort(app: AppActions) -> None:
     choices = (
-        Choice(column.letter, column.title, partial(_sort_by, app, column.key))
+        status_line.Choice(column.letter, column.title, partial(_sort_by, app, column.key))
         for column in columns(app.snapshot)
         if column.sorts
     )
-    app.menu(Menu("sort by", tuple(choices)))
+    app.menu(status_line.Menu("sort by", tuple(choices)))
 
 
 def _sort_by(app: AppActions, key: str) -> None:
-    app.selection.sort = Sort(key)
+    app.selection.sort = sorting.Sort(key)
     app.order.follow(app.snapshot, app.selection)
 
 
@@ -113,7 +104,7 @@ def _sort_by_neighbour(step: int, app: AppActions) -> None:
     _sort_by(app, keys[(keys.index(now) + step) % len(keys)] if now in keys else keys[0])
 
 
-def _sortable(context: RenderContext) -> list[str]:
+def _sortable(context: render_context.RenderContext) -> list[str]:
     return [column.title for column in columns(context.snapshot) if column.sorts]
 
 
@@ -121,16 +112,16 @@ def _choose_columns(app: AppActions) -> None:
     """Opens the menu of columns; it reopens after each choice."""
     selection = app.selection
     choices = [
-        Choice(
+        status_line.Choice(
             column.letter,
             f"{'-' if column.key in selection.hidden else '+'}{column.title}",
             partial(_toggle_column, app, column.key),
         )
-        for column in _hideable_columns(app)
+        for column in _hideable(app.snapshot)
     ]
     if selection.hidden:
-        choices.append(Choice("*", "all", partial(_show_all_columns, app)))
-    app.menu(Menu("columns", tuple(choices)))
+        choices.append(status_line.Choice("*", "all", partial(_show_all_columns, app)))
+    app.menu(status_line.Menu("columns", tuple(choices)))
 
 
 def _toggle_column(app: AppActions, key: str) -> None:
@@ -144,7 +135,7 @@ def _show_all_columns(app: AppActions) -> None:
 
 
 def _toggle_column_named(app: AppActions, text: str) -> None:
-    found = named(text, _hideable_columns(app))
+    found = named(text, _hideable(app.snapshot))
     if found is None:
         app.say(f"no column is called {text.strip()}", "warning")
     else:
@@ -153,7 +144,9 @@ def _toggle_column_named(app: AppActions, text: str) -> None:
 
 def _sideways(step: int, app: AppActions) -> None:
     selection = app.selection
-    most = last_first_column(columns(app.snapshot), selection, app.size_of(TRIALS).width)
+    most = last_first_column(
+        columns(app.snapshot), selection, app.size_of(render_context.TRIALS).width
+    )
     selection.first_column = max(0, min(selection.first_column + step, most))
 
 
@@ -166,12 +159,8 @@ def _freeze(app: AppActions) -> None:
     app.selection.frozen = not app.selection.frozen
 
 
-def _hideable_columns(app: AppActions) -> list[Column]:
-    return [column for column in columns(app.snapshot) if column.key not in FIXED]
-
-
-def _hideable(context: RenderContext) -> list[str]:
-    return [column.title for column in columns(context.snapshot) if column.key not in FIXED]
+def _hideable(snapshot: Snapshot) -> list[Column]:
+    return [column for column in columns(snapshot) if column.key not in FIXED]
 
 
 ACTIONS: Final = (
@@ -224,7 +213,9 @@ ACTIONS: Final = (
         "Show or hide the column of the next letter.",
         "Look",
         _choose_columns,
-        argument=Argument("COLUMN", _toggle_column_named, _hideable),
+        argument=Argument(
+            "COLUMN", _toggle_column_named, lambda now: [c.title for c in _hideable(now.snapshot)]
+        ),
     ),
     Action(
         "table.left",
@@ -233,7 +224,7 @@ ACTIONS: Final = (
         "Scroll to the columns on the left.",
         "Look",
         partial(_sideways, -1),
-        pane=TRIALS,
+        pane=render_context.TRIALS,
     ),
     Action(
         "table.right",
@@ -242,7 +233,7 @@ ACTIONS: Final = (
         "Scroll to the columns on the right.",
         "Look",
         partial(_sideways, 1),
-        pane=TRIALS,
+        pane=render_context.TRIALS,
     ),
     Action(
         "table.wide",

@@ -1,32 +1,19 @@
-"""Actions on trials: pause, resume, kill, undo, retry, enqueue, add."""
+"""Actions on trials: pause, resume, kill, undo, retry, enqueue, add, train on."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
-from tuitune.control.requests import Add, Kill, Pause, Resume, Retry, UndoKill
+from tuitune.control.requests import Add, Kill, Pause, Request, Resume, Retry, UndoKill
 from tuitune.core.events import TrialState
 from tuitune.core.study.acts import Act
-from tuitune.ui.actions.action import Action
-from tuitune.ui.actions.engine_state import (
-    meant,
-    named,
-    no_engine,
-    no_start,
-    none_can,
-    targets,
-    why_no,
-)
+from tuitune.ui.actions import engine_state
+from tuitune.ui.actions.action import Action, AppActions, Argument
+from tuitune.ui.actions.command_line import command_line, whole_number
+from tuitune.ui.state.render_context import RenderContext
 from tuitune.ui.state.status_line import Question, Undo
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from tuitune.control.requests import Request
-    from tuitune.ui.actions.action import AppActions
-    from tuitune.ui.actions.engine_state import Targets, WhyNot
-    from tuitune.ui.state.render_context import RenderContext
 
 _GRACE = 8.0  # s for which a kill can be undone
 _REQUESTS: Final[Mapping[str, Callable[[tuple[int, ...]], Request]]] = {
@@ -44,21 +31,9 @@ _DONE: Final = {
 }
 
 
-def _pause(app: AppActions) -> None:
-    _act(app, "pause", why_no(Act.PAUSE), asks=True)
-
-
-def _resume(app: AppActions) -> None:
-    _act(app, "resume", why_no(Act.RESUME))
-
-
 def kill(app: AppActions) -> None:
     """Kills after 8 s, during which it can be undone."""
-    _act(app, "kill", why_no(Act.KILL_LATER), asks=True)
-
-
-def _retry(app: AppActions) -> None:
-    _act(app, "retry", why_no(Act.RETRY), asks=True)
+    _act(app, "kill", engine_state.why_no(Act.KILL_LATER), asks=True)
 
 
 def _undo(app: AppActions) -> None:
@@ -75,7 +50,7 @@ def _undo(app: AppActions) -> None:
 
 def _enqueue(app: AppActions) -> None:
     """Adds the same configurations again, as new trials."""
-    numbers = [row.number for row in meant(app.context())]
+    numbers = [row.number for row in engine_state.meant(app.context())]
     if len(numbers) == 1:
         _add_like(app, numbers, [])
         return
@@ -83,19 +58,22 @@ def _enqueue(app: AppActions) -> None:
     app.ask(Question(text, lambda: _add_like(app, numbers, [])))
 
 
-def _add(app: AppActions) -> None:
-    app.show("add")
+def _train(app: AppActions, text: str) -> None:
+    """The cursor's trial, whatever is marked: each is a study of its own."""
+    to, trial = whole_number(app, "train", text), app.selection.cursor
+    if to is not None and trial is not None:
+        app.train(trial, to)
 
 
-def _act(app: AppActions, act: str, why_not: WhyNot, *, asks: bool = False) -> None:
-    chosen = targets(app.context(), why_not)
+def _act(app: AppActions, act: str, why_not: engine_state.WhyNot, *, asks: bool = False) -> None:
+    chosen = engine_state.targets(app.context(), why_not)
     if asks and len(chosen.states) > 1:
         app.ask(_question(app, act, chosen))
     else:
         _send(app, act, chosen)
 
 
-def _question(app: AppActions, act: str, chosen: Targets) -> Question:
+def _question(app: AppActions, act: str, chosen: engine_state.Targets) -> Question:
     """Asks for y; if more than half of the running trials are affected, for their number."""
     details = chosen.details()
     text = f"{act} {chosen.words()}{f' ({details})' if details else ''}"
@@ -106,7 +84,7 @@ def _question(app: AppActions, act: str, chosen: Targets) -> Question:
     return Question(f"type {word} to {text}", lambda: _send(app, act, chosen), word)
 
 
-def _send(app: AppActions, act: str, chosen: Targets) -> None:
+def _send(app: AppActions, act: str, chosen: engine_state.Targets) -> None:
     numbers, moved = chosen.still(app.snapshot)
     if not numbers:
         app.say("; ".join(moved[:3]), "warning")
@@ -125,7 +103,7 @@ def _remember(app: AppActions, act: str, done: Sequence[int]) -> None:
     if not done:
         return
     trials = tuple(done)
-    names = named(done)
+    names = engine_state.named(done)
     if act == "kill":
         until = time.monotonic() + _GRACE
         app.status_line.undo = Undo(f"kill {names}", UndoKill(trials), "not killed:", until)
@@ -140,22 +118,21 @@ def _remember(app: AppActions, act: str, done: Sequence[int]) -> None:
 def _answered(app: AppActions, act: str, answer: dict[str, Any], moved: Sequence[str] = ()) -> None:
     """Shows what was done, and the reasons for what was refused."""
     done, refused = answer["done"], [*answer["refused"], *moved]
-    parts = [f"{_DONE[act]} {named(done)}"] if done else []
+    parts = [f"{_DONE[act]} {engine_state.named(done)}"] if done else []
     app.say("; ".join([*parts, *refused]), "warning" if refused else "info")
 
 
 def _undone(app: AppActions, last: Undo, answer: dict[str, Any]) -> None:
     done, refused = answer.get("done", []), answer.get("refused", [])
-    parts = [f"{last.undone} {named(done)}".strip()] if done or not refused else []
+    parts = [f"{last.undone} {engine_state.named(done)}".strip()] if done or not refused else []
     app.say("; ".join([*parts, *refused]), "warning" if refused else "info")
 
 
 def _add_like(app: AppActions, left: Sequence[int], added: list[int]) -> None:
     """Sends one request after another, so that the new trials keep the order of the old ones."""
     if not left:
-        app.say(
-            f"added {named(added)} with the same configuration, to start when there is room", "info"
-        )
+        names = engine_state.named(added)
+        app.say(f"added {names} with the same configuration, to start when there is room", "info")
         return
 
     def then(answer: dict[str, Any]) -> None:
@@ -169,20 +146,27 @@ def _to_be_killed(context: RenderContext) -> list[int]:
 
 
 def _no_undo(context: RenderContext) -> str:
-    absent = no_engine(context)
+    absent = engine_state.no_engine(context)
     if absent or context.status_line.undo is not None or _to_be_killed(context):
         return absent
     return "nothing to undo (kills: 8 s; the rest: your last action)"
 
 
 def _no_enqueue(context: RenderContext) -> str:
-    return no_start(context) or ("" if meant(context) else "there are no trials yet")
+    return engine_state.no_start(context) or (
+        "" if engine_state.meant(context) else "there are no trials yet"
+    )
+
+
+def _no_train(context: RenderContext) -> str:
+    row = context.snapshot.row(context.selection.cursor)
+    return "there are no trials yet" if row is None else ""
 
 
 def _unless(
-    why_not: WhyNot, absence: Callable[[RenderContext], str] = no_engine
+    why_not: engine_state.WhyNot, absence: Callable[[RenderContext], str] = engine_state.no_engine
 ) -> Callable[[RenderContext], str]:
-    return lambda context: none_can(context, why_not, absence)
+    return lambda context: engine_state.none_can(context, why_not, absence)
 
 
 ACTIONS: Final = (
@@ -192,9 +176,9 @@ ACTIONS: Final = (
         "pause",
         "Pause: it saves at its next report and frees its slot; one that can't save is frozen.",
         "Trials",
-        _pause,
+        lambda app: _act(app, "pause", engine_state.why_no(Act.PAUSE), asks=True),
         dangerous=True,
-        why_not=_unless(why_no(Act.PAUSE)),
+        why_not=_unless(engine_state.why_no(Act.PAUSE)),
     ),
     Action(
         "trial.resume",
@@ -202,9 +186,9 @@ ACTIONS: Final = (
         "resume",
         "Resume a paused trial.",
         "Trials",
-        _resume,
+        lambda app: _act(app, "resume", engine_state.why_no(Act.RESUME)),
         dangerous=True,
-        why_not=_unless(why_no(Act.RESUME)),
+        why_not=_unless(engine_state.why_no(Act.RESUME)),
     ),
     Action(
         "trial.kill",
@@ -214,7 +198,7 @@ ACTIONS: Final = (
         "Trials",
         kill,
         dangerous=True,
-        why_not=_unless(why_no(Act.KILL_LATER)),
+        why_not=_unless(engine_state.why_no(Act.KILL_LATER)),
     ),
     Action(
         "trial.undo",
@@ -242,9 +226,9 @@ ACTIONS: Final = (
         "retry",
         "Retry a trial that failed, was pruned or killed, from its checkpoint if it has one.",
         "Trials",
-        _retry,
+        lambda app: _act(app, "retry", engine_state.why_no(Act.RETRY), asks=True),
         dangerous=True,
-        why_not=_unless(why_no(Act.RETRY), no_start),
+        why_not=_unless(engine_state.why_no(Act.RETRY), engine_state.no_start),
     ),
     Action(
         "trial.add",
@@ -252,8 +236,19 @@ ACTIONS: Final = (
         "add a trial",
         "Add a trial by a form, filled with the configuration of the cursor's trial.",
         "Trials",
-        _add,
+        lambda app: app.show("add"),
         dangerous=True,
-        why_not=no_start,
+        why_not=engine_state.no_start,
+    ),
+    Action(
+        "trial.train",
+        ("t",),
+        "train on",
+        "Train the trial on from its checkpoint, up to this step, as a study of its own.",
+        "Trials",
+        lambda app: command_line(app, "train "),
+        dangerous=True,
+        why_not=_no_train,
+        argument=Argument("N", _train),
     ),
 )

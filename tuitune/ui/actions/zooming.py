@@ -1,23 +1,18 @@
 """Actions within charts: the read-out, zoom and pan, the size and the pages of the grid."""
 
-from __future__ import annotations
-
 import re
 from bisect import bisect_left, bisect_right
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from tuitune.ui.actions.action import Action, Argument
+from tuitune.ui.actions.action import Action, AppActions, Argument
 from tuitune.ui.actions.charting import STEPPED, show
 from tuitune.ui.charts.curve import reported_steps
 from tuitune.ui.charts.registry import BY_NAME, CURVE, VIEWS, Zoomable, chart_named
+from tuitune.ui.charts.window import Window
+from tuitune.ui.panes.pane import Click
+from tuitune.ui.state.render_context import RenderContext
 from tuitune.ui.state.status_line import Choice, Menu
-
-if TYPE_CHECKING:
-    from tuitune.ui.actions.action import AppActions
-    from tuitune.ui.charts.window import Window
-    from tuitune.ui.panes.pane import Click
-    from tuitune.ui.state.render_context import RenderContext
 
 _STRIDE: Final = 60  # at most this many key presses from one end of a chart to the other
 _SIZE = re.compile(r"([1-9])\s*[x ]\s*([1-9])")
@@ -146,7 +141,7 @@ def _grid_size(app: AppActions) -> None:
 def _set_grid(app: AppActions, text: str) -> None:
     found = _SIZE.fullmatch(text.strip())
     if text.strip() and not found:
-        app.say(f"{text.strip()} is no size of a grid: 3x2 is three columns of two", "warning")
+        app.say(f"{text.strip()} is not the size of a grid: 3x2 is three columns of two", "warning")
         return
     selection = app.selection
     selection.grid = (int(found[1]), int(found[2])) if found else None

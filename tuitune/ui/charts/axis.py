@@ -1,23 +1,17 @@
 """Axes of charts: scales with round ticks, ranges that ignore spikes, axes of parameters."""
 
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from tuitune.core.space import Choice, Fixed, FloatRange, IntRange, PowerRange, Sampled, spell
+from tuitune.core import space as spaces
 from tuitune.messages.command import spelled
+from tuitune.store.rows import TrialRow
 from tuitune.ui.charts.canvas import narrow
 from tuitune.ui.state.records import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
-
-    from tuitune.core.space import Parameter, SearchSpace
-    from tuitune.store.rows import TrialRow
-    from tuitune.ui.state.snapshot import Snapshot
+from tuitune.ui.state.snapshot import Snapshot
 
 _ROUND: Final = (1, 2, 5)
 _LARGEST: Final = 1e300  # larger values are clipped, or differences would overflow
@@ -112,9 +106,7 @@ def _tidy(value: float, digits: int = 4) -> str:
     if "e" not in words:
         return words
     mantissa, _, exponent = words.partition("e")
-    if 0 <= int(exponent) <= 5:
-        return f"{value:.0f}"
-    return f"{mantissa}e{int(exponent)}"
+    return f"{value:.0f}" if 0 <= int(exponent) <= 5 else f"{mantissa}e{int(exponent)}"
 
 
 def _is_exact(tick: float, word: str) -> bool:
@@ -277,7 +269,7 @@ class Axis(Record, frozen=True):
         return _tidy(self.scale.low), _tidy(self.scale.high)
 
 
-def axes(space: SearchSpace, rows: Sequence[TrialRow]) -> list[Axis]:
+def axes(space: spaces.SearchSpace, rows: Sequence[TrialRow]) -> list[Axis]:
     """The axes of all parameters with several values. rows: give the values of samplers."""
     made = (_axis(parameter, rows) for parameter in space.parameters)
     return [one for one in made if one is not None]
@@ -290,26 +282,29 @@ def ranked_axes(snapshot: Snapshot) -> list[Axis]:
     return sorted(found, key=lambda axis: ranks.get(axis.name, len(ranks)))
 
 
-def _axis(parameter: Parameter, rows: Sequence[TrialRow]) -> Axis | None:  # noqa: PLR0911
-    """None if the parameter has only one value, or none that can be shown."""
+def _axis(parameter: spaces.Parameter, rows: Sequence[TrialRow]) -> Axis | None:  # noqa: PLR0911
+    """The axis of a parameter; None if it has fewer than two values that can be shown."""
     name = parameter.name
     match parameter:
-        case IntRange(low=low, high=high) if high - low < _FEW:
+        case spaces.IntRange(low=low, high=high) if high - low < _FEW:
             return _columns(name, range(low, high + 1), ordered=True)
-        case FloatRange(low=low, high=high, log=log) | IntRange(low=low, high=high, log=log):
+        case (
+            spaces.FloatRange(low=low, high=high, log=log)
+            | spaces.IntRange(low=low, high=high, log=log)
+        ):
             return Axis(name, scale(low, high, log=log))
-        case PowerRange(low=low, high=high, base=base):
+        case spaces.PowerRange(low=low, high=high, base=base):
             count = round(math.log(high / low, base)) + 1
             if count <= _FEW:
                 powers = [low * base**power for power in range(count)]
                 return _columns(name, powers, ordered=True)
             return Axis(name, scale(low, high, log=True))
-        case Choice(values=values, ordered=ordered):
+        case spaces.Choice(values=values, ordered=ordered):
             numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
             return _columns(name, values, ordered=ordered or numbers)
-        case Sampled():
+        case spaces.Sampled():
             return _sampled(name, [row.config[name] for row in rows if name in row.config])
-        case Fixed():
+        case spaces.Fixed():
             return None
 
 
@@ -335,5 +330,5 @@ def _columns(name: str, values: Collection[Any], *, ordered: bool) -> Axis:
 def _hashable(value: Any) -> Hashable:
     """A dictionary key for the value: 1 and 1.0 share one, true and 1 don't."""
     if isinstance(value, bool | list | dict):
-        return spell(value), type(value)
+        return spaces.spell(value), type(value)
     return value  # type: ignore[no-any-return]  # a number or a text

@@ -1,48 +1,28 @@
 """The best-so-far chart: every trial over the order of ending or time, and the best until then."""
 
-from __future__ import annotations
-
 from bisect import bisect_left
+from collections.abc import Sequence
 from math import inf
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from tuitune.core.events import TrialState
-from tuitune.messages.outlook import study_outlook
-from tuitune.messages.text import number, trial_count, trial_name
-from tuitune.ui.charts.axis import good_range, scale
-from tuitune.ui.charts.canvas import Ink
+from tuitune.messages import outlook, text
+from tuitune.ui.charts import axis, canvas, frame
 from tuitune.ui.charts.ended import Ended, EndedTrials
-from tuitune.ui.charts.frame import (
-    BLOT,
-    Drawing,
-    epoch,
-    frame,
-    some,
-    time_ticks,
-    too_small,
-    value_ticks,
-    words,
-)
 from tuitune.ui.panes.pane import Memo
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tuitune.ui.charts.axis import Scale
-    from tuitune.ui.charts.frame import Frame
-    from tuitune.ui.render.lines import Line, Size
-    from tuitune.ui.state.render_context import RenderContext
-    from tuitune.ui.state.snapshot import Snapshot
+from tuitune.ui.render.lines import Line, Size
+from tuitune.ui.state.render_context import RenderContext
+from tuitune.ui.state.snapshot import Snapshot
 
 _ACTIONS: Final = (("chart.best", "trials/time"), ("chart.log", "log"))
-_STEP: Final = Ink("success", "#")
-_CURSOR: Final = Ink("accent bold", "O")
+_STEP: Final = canvas.Ink("success", "#")
+_CURSOR: Final = canvas.Ink("accent bold", "O")
 # by state: how a trial is drawn; others are as the pruned
 _INKS: Final = {
-    TrialState.COMPLETE: Ink("text", "o", under=True),
-    TrialState.FAILED: Ink("error", "!", under=True),
+    TrialState.COMPLETE: canvas.Ink("text", "o", under=True),
+    TrialState.FAILED: canvas.Ink("error", "!", under=True),
 }
-_PRUNED: Final = Ink("faint", ".", under=True)
+_PRUNED: Final = canvas.Ink("faint", ".", under=True)
 _ROOM: Final = 0.04  # of the range of values, left free at its ends
 _DOTS: Final = 800  # trials that are drawn as dots behind the line
 _LARGE: Final = 300  # trials up to which each has four dots
@@ -58,43 +38,49 @@ class BestChart:
 
     def key(self, context: RenderContext) -> object:
         """Changes when the chart has to be drawn again."""
-        return epoch(context), context.selection.by_time, context.selection.log_y
+        return frame.epoch(context), context.selection.by_time, context.selection.log_y
 
-    def draw(self, context: RenderContext, size: Size) -> Drawing:
+    def draw(self, context: RenderContext, size: Size) -> frame.Drawing:
         """The trials and the stairs of best values; a message where none has ended with a value."""
         selection, snapshot = context.selection, context.snapshot
         title = f"Best so far by {'time' if selection.by_time else 'trial'}"
         every = self._ended.follow(snapshot)
         if not every:
             why = "no trial has ended with a value yet"
-            return Drawing(title, words(why), actions=_ACTIONS[:1])
+            return frame.Drawing(title, frame.words(why), actions=_ACTIONS[:1])
         minimise = snapshot.spec.objective.mode == "min"
         key = self._ended.changes, id(snapshot)
         steps, partial = self._counted.get(key, lambda: _steps(self._ended, minimise=minimise))
         y = _values(context, every, steps)
         if y is None:
             why = "no value above 0: a log scale can't show any"
-            return Drawing(title, words(why), actions=_ACTIONS)
+            return frame.Drawing(title, frame.words(why), actions=_ACTIONS)
         begun, end = 0.0, float(len(every))
         if selection.by_time:
             begun = min((row.started for row in snapshot.rows if row.started), default=0.0)
             end = every[-1].ended - begun
-        made = frame(size._replace(height=size.height - 1), scale(0.0, end), y, context.glyphs)
+        made = frame.frame(
+            size._replace(height=size.height - 1), axis.scale(0.0, end), y, context.glyphs
+        )
         if made is None:
-            return Drawing(title, too_small())
+            return frame.Drawing(title, frame.too_small())
         plot = _Plot(made, every, begun if selection.by_time else None)
         _put_dots(plot, self._ended.of(selection.cursor))
         _put_stairs(plot, steps)
         _name_steps(plot, steps, selection.cursor)
         width = made.canvas.width
-        below = time_ticks(made.x, width) if selection.by_time else value_ticks(made.x, width)
+        below = (
+            frame.time_ticks(made.x, width)
+            if selection.by_time
+            else frame.value_ticks(made.x, width)
+        )
         lines = made.lines(below, "" if selection.by_time else "ended")
         note = _note(plot, steps[-1], partial=partial)
         ended = sum(row.ended is not None for row in snapshot.rows)
         seen = ended, snapshot.total, snapshot.study.finished, id(snapshot)
         note += self._outlook.get(seen, lambda: _outlook(snapshot))
         worse = self._ended.outside(y.low, y.high)
-        return Drawing(title, [*lines, _legend(context, plot, worse)], note, _ACTIONS)
+        return frame.Drawing(title, [*lines, _legend(context, plot, worse)], note, _ACTIONS)
 
 
 def _steps(ended: EndedTrials, *, minimise: bool) -> tuple[list[Ended], bool]:
@@ -107,7 +93,7 @@ def _steps(ended: EndedTrials, *, minimise: bool) -> tuple[list[Ended], bool]:
 class _Plot(NamedTuple):
     """begun: when the first trial began, on an axis of time; None: the axis counts trials."""
 
-    made: Frame
+    made: frame.Frame
     every: list[Ended]
     begun: float | None
 
@@ -122,13 +108,15 @@ class _Plot(NamedTuple):
         return self.made.across(self.place(one) if place is None else place)
 
 
-def _values(context: RenderContext, every: Sequence[Ended], steps: Sequence[Ended]) -> Scale | None:
+def _values(
+    context: RenderContext, every: Sequence[Ended], steps: Sequence[Ended]
+) -> axis.Scale | None:
     """The better half, the newest steps and the cursor's trial are within the scale."""
     log = context.selection.log_y
     row = context.snapshot.row(context.selection.cursor)
     own = [] if row is None or row.ended is None or row.value is None else [row.value]
-    shown = good_range(
-        [one.value for one in some(every, _DOTS)],
+    shown = axis.good_range(
+        [one.value for one in frame.some(every, _DOTS)],
         minimise=context.snapshot.spec.objective.mode == "min",
         log=log,
         kept=[*own, *(step.value for step in steps[-3:])],
@@ -136,7 +124,7 @@ def _values(context: RenderContext, every: Sequence[Ended], steps: Sequence[Ende
     if shown is None:
         return None
     room = 0.0 if log else _ROOM * shown.span()
-    return scale(shown.low - room, shown.high + room, log=log)
+    return axis.scale(shown.low - room, shown.high + room, log=log)
 
 
 def improvements(values: Sequence[float], sign: int) -> list[int]:
@@ -153,8 +141,8 @@ def improvements(values: Sequence[float], sign: int) -> list[int]:
 def _put_dots(plot: _Plot, cursor: Ended | None) -> None:
     """Draws the trials, those that are worse than the range at its edge."""
     made, count = plot.made, len(plot.every)
-    inked: dict[Ink, list[tuple[int, int]]] = {}
-    for place in some(range(count), _DOTS):
+    inked: dict[canvas.Ink, list[tuple[int, int]]] = {}
+    for place in frame.some(range(count), _DOTS):
         one = plot.every[place]
         dot = plot.across(one, place + 1), made.down(one.value)
         inked.setdefault(_INKS.get(one.state, _PRUNED), []).append(dot)
@@ -189,7 +177,7 @@ def _name_steps(plot: _Plot, steps: Sequence[Ended], cursor: int | None) -> None
         if made.beyond(step.value):
             continue
         column, line = plot.across(step) // 2, made.down(step.value) // 4
-        name = trial_name(step.number)
+        name = text.trial_name(step.number)
         left = column - len(name)
         places = (
             (column + 1, line - 1),
@@ -207,8 +195,8 @@ def _name_steps(plot: _Plot, steps: Sequence[Ended], cursor: int | None) -> None
 def _note(plot: _Plot, last: Ended, *, partial: bool) -> str:
     """The best, and how many trials have ended since."""
     since = len(plot.every) - plot.place(last)
-    note = f"{number(last.value)} {trial_name(last.number)}"
-    note += f", no better for {trial_count(since)}" if since else ""
+    note = f"{text.number(last.value)} {text.trial_name(last.number)}"
+    note += f", no better for {text.trial_count(since)}" if since else ""
     return note + (", none complete" if partial else "")
 
 
@@ -216,14 +204,14 @@ def _outlook(snapshot: Snapshot) -> str:
     """What the next hour is worth, while the study runs."""
     if snapshot.study.finished:
         return ""
-    words = study_outlook(snapshot.rows, snapshot.spec.objective, snapshot.total)
+    words = outlook.study_outlook(snapshot.rows, snapshot.spec, snapshot.total)
     return words and f"; {words}"
 
 
 def _legend(context: RenderContext, plot: _Plot, worse: int) -> Line:
     """What the lines and dots mean, and how many trials are worse than what is shown."""
     glyphs, cursor = context.glyphs, context.snapshot.row(context.selection.cursor)
-    states = {one.state for one in some(plot.every, _DOTS)}
+    states = {one.state for one in frame.some(plot.every, _DOTS)}
     named = [
         (_STEP, "best so far", True),
         (_INKS[TrialState.COMPLETE], "complete", TrialState.COMPLETE in states),
@@ -233,6 +221,6 @@ def _legend(context: RenderContext, plot: _Plot, worse: int) -> Line:
     ]
     line: Line = ((" ", ""),)
     for ink, word, there in named:
-        sign = ink.sign if glyphs.ascii else glyphs.full if ink is _STEP else BLOT
+        sign = ink.sign if glyphs.ascii else glyphs.full if ink is _STEP else frame.BLOT
         line = (*line, (f"{sign} {word}  ", ink.role)) if there else line
     return (*line, (f"{worse} worse at the edge", "muted")) if worse else line

@@ -1,17 +1,12 @@
 """The canvas of charts: braille with 2 x 4 dots per cell, or one ASCII character per cell."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, NamedTuple
 
 from rich.cells import cell_len
 
 from tuitune.messages.text import plain
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-    from tuitune.ui.render.lines import Line, Span
+from tuitune.ui.render.lines import Line, Span
 
 _BITS: Final = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # of a dot, by line, column
 _BRAILLE: Final = " " + "".join(chr(0x2800 + bits) for bits in range(1, 256))

@@ -1,48 +1,18 @@
 """The curve chart: the metric of the chosen trials over the resource, with their legend."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from tuitune.messages.text import trial_name
+from tuitune.store.curves import Curve
+from tuitune.ui.charts import frame, overlaid
 from tuitune.ui.charts.axis import Range, scale, shown_range, snapped
 from tuitune.ui.charts.canvas import Ink
-from tuitune.ui.charts.frame import (
-    Drawing,
-    Tick,
-    draw_trace,
-    epoch,
-    frame,
-    some,
-    too_small,
-    trace,
-    value_ticks,
-    words,
-)
-from tuitune.ui.charts.overlaid import (
-    MOST_BEHIND,
-    Entry,
-    Leaders,
-    curve,
-    left_out,
-    metric,
-    overlaid,
-    put_legend,
-    stamp,
-    value_text,
-)
 from tuitune.ui.charts.window import Window, shown_part, visible
+from tuitune.ui.render.lines import Size
+from tuitune.ui.state.render_context import RenderContext
 from tuitune.ui.text.phrases import missing
 from tuitune.ui.text.trial import resource
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tuitune.store.curves import Curve
-    from tuitune.ui.charts.frame import Dot, Frame, Trace
-    from tuitune.ui.charts.overlaid import Overlaid
-    from tuitune.ui.render.lines import Size
-    from tuitune.ui.state.render_context import RenderContext
 
 BEHIND: Final = Ink("rule", ".", under=True)
 _ACTIONS: Final = (
@@ -59,7 +29,7 @@ _ENDS: Final = ((1, 0), (1, -1), (1, 1), (0, -1), (0, 1), (2, 0), (0, 0))
 class Shown(NamedTuple):
     """A curve that is drawn: the whole, and the part that the zoom shows."""
 
-    who: Overlaid
+    who: overlaid.Overlaid
     curve: Curve
     part: Curve
 
@@ -70,46 +40,55 @@ class CurveChart:
     def __init__(self) -> None:
         self._plot = Plot()
         self._behind: dict[object, bytes] = {}  # by scales: the cursor changes between few
-        self._leaders = Leaders()
+        self._leaders = overlaid.Leaders()
 
     def key(self, context: RenderContext) -> object:
         """Changes when the chart has to be drawn again."""
         selection = context.selection
         shown = tuple(
-            (one.trial, one.part, stamp(context, one.trial))
+            (one.trial, one.part, overlaid.stamp(context, one.trial))
             for one in self._leaders.overlaid(context)
         )
         view = (
-            *(metric(context), selection.log_y, selection.inspected, left_out(context)),
-            *(epoch(context), context.theme.is_plain, selection.span),
+            *(
+                overlaid.metric(context),
+                selection.log_y,
+                selection.inspected,
+                overlaid.left_out(context),
+            ),
+            *(frame.epoch(context), context.theme.is_plain, selection.span),
         )
         return shown, view, context.snapshot.study.rungs, _missing_key(context)
 
-    def draw(self, context: RenderContext, size: Size) -> Drawing:
+    def draw(self, context: RenderContext, size: Size) -> frame.Drawing:
         """The curves with their legend; a message where no report can be shown."""
         selection = context.selection
-        title = metric(context)
+        title = overlaid.metric(context)
         chosen = self._leaders.overlaid(context)
-        lines = [(one, curve(context, one.trial)) for one in chosen]
+        lines = [(one, overlaid.curve(context, one.trial)) for one in chosen]
         reported = [line for line in lines if line[1].steps]
         if not reported:
-            return Drawing(title, words(*_nothing(context, chosen)), actions=_ACTIONS[1:2])
+            return frame.Drawing(
+                title, frame.words(*_nothing(context, chosen)), actions=_ACTIONS[1:2]
+            )
         _, part, drawn = _parts(context, reported)
         made = framed(context, drawn, part, size)
         if isinstance(made, str):
-            return Drawing(title, words(made), actions=_ACTIONS[:2])
+            return frame.Drawing(title, frame.words(made), actions=_ACTIONS[:2])
         if made is None:
-            return Drawing(title, too_small())
-        self._plot.draw(context, made, drawn, metric(context))
+            return frame.Drawing(title, frame.too_small())
+        self._plot.draw(context, made, drawn, overlaid.metric(context))
         made.canvas.put_below(self._faint(context, made, part), BEHIND)
-        put_legend(made.canvas, [_entry(context, *line) for line in lines])
+        overlaid.put_legend(made.canvas, [_entry(context, *line) for line in lines])
         name = resource(context.snapshot)
         note = _note(context, selection.inspected, name)
-        return Drawing(title, made.lines(ticks(context, made), name), note, _ACTIONS)
+        return frame.Drawing(title, made.lines(ticks(context, made), name), note, _ACTIONS)
 
     def window(self, context: RenderContext, size: Size) -> Window | None:
         """What the x axis shows; None without curves."""
-        lines = [(one, curve(context, one.trial)) for one in self._leaders.overlaid(context)]
+        lines = [
+            (one, overlaid.curve(context, one.trial)) for one in self._leaders.overlaid(context)
+        ]
         reported = [line for line in lines if line[1].steps]
         if not reported:
             return None
@@ -119,12 +98,12 @@ class CurveChart:
             return None
         return Window(whole, part, made.gutter, made.canvas.width)
 
-    def _faint(self, context: RenderContext, made: Frame, part: Range) -> bytes:
+    def _faint(self, context: RenderContext, made: frame.Frame, part: Range) -> bytes:
         """The curves of all trials, drawn again when a trial has ended or the scales change."""
-        if metric(context) != context.snapshot.spec.objective.metric:
+        if overlaid.metric(context) != context.snapshot.spec.objective.metric:
             return b""
         canvas = made.canvas
-        key = epoch(context)[:1], made.x, made.y, canvas.width, canvas.height
+        key = frame.epoch(context)[:1], made.x, made.y, canvas.width, canvas.height
         known = self._behind.pop(key, None)
         self._behind[key] = behind(context, made, part) if known is None else known
         if len(self._behind) > _SCALES:
@@ -132,12 +111,12 @@ class CurveChart:
         return self._behind[key]
 
 
-def behind(context: RenderContext, made: Frame, part: Range) -> bytes:
+def behind(context: RenderContext, made: frame.Frame, part: Range) -> bytes:
     """The dots of the curves of all trials, or of a sample of many."""
     below, bottom = made.emptied(), made.canvas.down - 1
-    for row in some(context.snapshot.rows, MOST_BEHIND):
+    for row in frame.some(context.snapshot.rows, overlaid.MOST_BEHIND):
         points = visible(context.snapshot.curves.points(row.number), part)
-        for path in trace(below, points).paths:
+        for path in frame.trace(below, points).paths:
             below.canvas.path([dot for dot in path if 0 < dot[1] < bottom], BEHIND)
     return below.canvas.bits()
 
@@ -146,13 +125,15 @@ class Plot:
     """Draws the curves of one metric. It caches the traces of unchanged ones."""
 
     def __init__(self) -> None:
-        self._traces: dict[int, tuple[object, Trace]] = {}
+        self._traces: dict[int, tuple[object, frame.Trace]] = {}
 
-    def draw(self, context: RenderContext, made: Frame, lines: Sequence[Shown], name: str) -> None:
+    def draw(
+        self, context: RenderContext, made: frame.Frame, lines: Sequence[Shown], name: str
+    ) -> None:
         """Draws the curves, the cursor's on top, and letters where there are few colours."""
         self._traces = {line.who.trial: self._trace(context, made, line, name) for line in lines}
         for line in reversed(lines):
-            draw_trace(made.canvas, self._traces[line.who.trial][1], line.who.ink)
+            frame.draw_trace(made.canvas, self._traces[line.who.trial][1], line.who.ink)
         if context.selection.inspected is not None:
             _draw_vertical(made, context.selection.inspected, "accent")
         for line in lines if context.theme.is_plain else ():
@@ -163,19 +144,21 @@ class Plot:
             _draw_vertical(made, step, "rule")
 
     def _trace(
-        self, context: RenderContext, made: Frame, line: Shown, name: str
-    ) -> tuple[object, Trace]:
+        self, context: RenderContext, made: frame.Frame, line: Shown, name: str
+    ) -> tuple[object, frame.Trace]:
         trial, canvas = line.who.trial, made.canvas
         key = (
-            *(name, stamp(context, trial, name), made.x, made.y),
+            *(name, overlaid.stamp(context, trial, name), made.x, made.y),
             *(canvas.width, canvas.height),
         )
         known = self._traces.get(trial)
-        return known if known is not None and known[0] == key else (key, trace(made, line.part))
+        return (
+            known if known is not None and known[0] == key else (key, frame.trace(made, line.part))
+        )
 
 
 def _parts(
-    context: RenderContext, reported: Sequence[tuple[Overlaid, Curve]]
+    context: RenderContext, reported: Sequence[tuple[overlaid.Overlaid, Curve]]
 ) -> tuple[Range, Range, list[Shown]]:
     """All steps of these curves, those that are shown, and the curves there."""
     whole = steps_of(context, [curve for _, curve in reported])
@@ -193,7 +176,7 @@ def steps_of(context: RenderContext, curves: Sequence[Curve]) -> Range:
 
 def framed(
     context: RenderContext, lines: Sequence[Shown], part: Range, size: Size
-) -> Frame | str | None:
+) -> frame.Frame | str | None:
     """A frame for the values within the part; why there is none, or None if it is too small."""
     log = context.selection.log_y
     trusted = sorted(lines, key=lambda line: "best" not in line.who.part)
@@ -208,13 +191,13 @@ def framed(
             return "no report within this part: it is zoomed"
         return f"no finite value: {count} reports are all nan or infinite"
     y = scale(*snapped(shown, log=log), log=log)
-    return frame(size, scale(*part), y, context.glyphs)
+    return frame.frame(size, scale(*part), y, context.glyphs)
 
 
 def _missing_key(context: RenderContext) -> object:
     """Changes when the message about a trial without reports changes."""
     row = context.snapshot.row(context.selection.cursor)
-    if row is None or curve(context, row.number).steps:
+    if row is None or overlaid.curve(context, row.number).steps:
         return len(context.snapshot.rows) == 0
     return row.changed, context.snapshot.engine.state, int(context.snapshot.now)
 
@@ -226,7 +209,7 @@ def _room_for(last: int, most: int | None) -> int:
     return room if most is None or last > most else min(most, room)
 
 
-def _write_letter(made: Frame, shown: Overlaid, end: Dot) -> None:
+def _write_letter(made: frame.Frame, shown: overlaid.Overlaid, end: frame.Dot) -> None:
     """Write the curve's letter next to its last value, or on it where there is no room."""
     column, line = end
     role = f"{shown.ink.role} bold"
@@ -236,7 +219,7 @@ def _write_letter(made: Frame, shown: Overlaid, end: Dot) -> None:
             return
 
 
-def _draw_vertical(made: Frame, step: float, role: str) -> None:
+def _draw_vertical(made: frame.Frame, step: float, role: str) -> None:
     if not made.x.low <= step <= made.x.high:
         return
     column = made.across(step) // 2
@@ -246,7 +229,7 @@ def _draw_vertical(made: Frame, step: float, role: str) -> None:
             made.canvas.write(column, at, sign, role)
 
 
-def _rungs(context: RenderContext, made: Frame) -> list[int]:
+def _rungs(context: RenderContext, made: frame.Frame) -> list[int]:
     """The steps of the rungs of the cursor's bracket that are inside of the frame."""
     rungs = context.snapshot.study.rungs
     row = context.snapshot.row(context.selection.cursor)
@@ -255,43 +238,51 @@ def _rungs(context: RenderContext, made: Frame) -> list[int]:
     return [step for step in steps if made.x.low < step < made.x.high]
 
 
-def ticks(context: RenderContext, made: Frame) -> list[Tick]:
+def ticks(context: RenderContext, made: frame.Frame) -> list[frame.Tick]:
     """The step that is read out, then the rungs and the ends; without rungs, round values."""
     inspected = context.selection.inspected
-    first = [] if inspected is None else [Tick(made.x.at(inspected), str(inspected))]
+    first = [] if inspected is None else [frame.Tick(made.x.at(inspected), str(inspected))]
     inside = _rungs(context, made)
     if not inside:
-        return [*first, *value_ticks(made.x, made.canvas.width)]
+        return [*first, *frame.value_ticks(made.x, made.canvas.width)]
     ends = [step for step in (made.x.high, made.x.low) if step == int(step)]
     steps = [*ends[:1], *reversed(inside), *ends[1:]]
-    return [*first, *(Tick(made.x.at(step), str(int(step))) for step in steps)]
+    return [*first, *(frame.Tick(made.x.at(step), str(int(step))) for step in steps)]
 
 
-def _entry(context: RenderContext, who: Overlaid, curve: Curve) -> Entry:
+def _entry(context: RenderContext, who: overlaid.Overlaid, curve: Curve) -> overlaid.Entry:
     name = who.name(plain=context.theme.is_plain, dash=context.glyphs.full)
     short = name.removesuffix(who.part).rstrip()
-    return Entry(name, short, value_text(curve, context.selection.inspected), who.ink.role)
+    return overlaid.Entry(
+        name, short, overlaid.value_text(curve, context.selection.inspected), who.ink.role
+    )
 
 
 def _note(context: RenderContext, inspected: int | None, name: str) -> str:
     parts = [f"{name} {inspected}"] if inspected is not None else []
     parts += ["log y"] if context.selection.log_y else []
     parts += ["zoomed"] if context.selection.span is not None else []
-    more = left_out(context)
+    more = overlaid.left_out(context)
     return ", ".join(parts + ([f"{more} marked not drawn"] if more else []))
 
 
-def _nothing(context: RenderContext, chosen: Sequence[Overlaid]) -> list[str]:
+def _nothing(context: RenderContext, chosen: Sequence[overlaid.Overlaid]) -> list[str]:
     if not context.snapshot.rows:
         return ["no trials yet"]
     if not chosen:
         return ["no trial is selected"]
     row = context.snapshot.row(chosen[0].trial)
-    if row is not None and metric(context) == context.snapshot.spec.objective.metric:
+    if row is not None and overlaid.metric(context) == context.snapshot.spec.objective.metric:
         return [missing(context, row)]
-    return [f"{trial_name(chosen[0].trial)} reports no {metric(context)}"]
+    return [f"{trial_name(chosen[0].trial)} reports no {overlaid.metric(context)}"]
 
 
 def reported_steps(context: RenderContext) -> list[int]:
     """All steps of the curves in colour, ascending."""
-    return sorted({step for one in overlaid(context) for step in curve(context, one.trial).steps})
+    return sorted(
+        {
+            step
+            for one in overlaid.overlaid(context)
+            for step in overlaid.curve(context, one.trial).steps
+        }
+    )

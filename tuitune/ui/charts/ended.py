@@ -1,19 +1,13 @@
 """Trials that have ended with a value, in the order of ending, and the best value after each."""
 
-from __future__ import annotations
-
 from bisect import bisect_left, bisect_right, insort
 from itertools import accumulate
 from math import isfinite
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from tuitune.core.events import TrialState
-from tuitune.store.curves import new_curve
-
-if TYPE_CHECKING:
-    from tuitune.store.curves import Curve
-    from tuitune.store.rows import TrialRow
-    from tuitune.ui.state.snapshot import Snapshot
+from tuitune.store import curves, rows
+from tuitune.ui.state.snapshot import Snapshot
 
 
 class Ended(NamedTuple):
@@ -55,8 +49,8 @@ class EndedTrials:
         self.changes += bool(changed)
         return self.every
 
-    def _enter(self, row: TrialRow, *, whole: bool) -> None:
-        """whole: `every` is made anew afterwards."""
+    def _enter(self, row: rows.TrialRow, *, whole: bool) -> None:
+        """whole: `every` is made again afterwards."""
         before = self._known.pop(row.number, None)
         if before is not None and not whole:
             del self.every[bisect_left(self.every, before)]
@@ -81,11 +75,11 @@ class EndedTrials:
         complete = TrialState.COMPLETE
         return [one for one in self.every if one.state == complete] or self.every
 
-    def best_after_each(self, snapshot: Snapshot) -> Curve:
+    def best_after_each(self, snapshot: Snapshot) -> curves.Curve:
         """The best value so far after each trial that counts, as a curve over their number."""
         self.follow(snapshot)
         better = min if snapshot.spec.objective.mode == "min" else max
-        best = new_curve()
+        best = curves.new_curve()
         for place, value in enumerate(accumulate((one.value for one in self.counted()), better), 1):
             best.add(place, value)
         return best

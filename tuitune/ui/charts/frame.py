@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from collections.abc import Sequence
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
 from tuitune.core.events import ENDED
 from tuitune.messages.text import duration, plain
-from tuitune.ui.charts.canvas import Canvas
-from tuitune.ui.render.lines import fit
-from tuitune.ui.state.records import Holder
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tuitune.store.curves import Curve
-    from tuitune.ui.charts.axis import Scale
-    from tuitune.ui.charts.canvas import Ink
-    from tuitune.ui.render.glyphs import Glyphs
-    from tuitune.ui.render.lines import Line, Size
-    from tuitune.ui.state.render_context import RenderContext
-    from tuitune.ui.state.snapshot import Snapshot
+from tuitune.store.curves import Curve
+from tuitune.ui.charts.axis import Scale
+from tuitune.ui.charts.canvas import Canvas, Ink
+from tuitune.ui.render.glyphs import Glyphs
+from tuitune.ui.render.lines import Line, Size, fit
+from tuitune.ui.state import records, render_context
 
 _LEAST = (16, 4)  # columns and lines below which there is no chart
 _BELOW = 1  # lines below: the labels of the x axis
@@ -45,7 +38,7 @@ class Tick(NamedTuple):
     name: str
 
 
-class Frame(Holder):
+class Frame(records.Holder):
     """A canvas with its two axes."""
 
     canvas: Canvas
@@ -236,19 +229,14 @@ def _end(made: Frame, curve: Curve) -> Dot | None:
 
 T = TypeVar("T")
 
-_STEADY: Final = (
-    500  # about how often such a chart is redrawn while a study runs, whatever its size
-)
+# about how often such a chart is redrawn while a study runs, whatever its size
+_STEADY: Final = 500
 
 
-def _ended(snapshot: Snapshot) -> int:
-    return sum(snapshot.counts.get(state, 0) for state in ENDED)
-
-
-def epoch(context: RenderContext) -> tuple[object, ...]:
+def epoch(context: render_context.RenderContext) -> tuple[object, ...]:
     """Changes whenever a chart of all ended trials has to be drawn again."""
     snapshot = context.snapshot
-    done = _ended(snapshot)
+    done = sum(snapshot.counts.get(state, 0) for state in ENDED)
     return (
         done // max(1, done // _STEADY),
         snapshot.best,

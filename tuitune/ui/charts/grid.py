@@ -1,26 +1,20 @@
 """The grid: the curves of all metrics side by side, with one x axis and one read-out."""
 
-from __future__ import annotations
-
 import math
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from tuitune.messages.text import plain
+from tuitune.ui.charts.axis import Range
 from tuitune.ui.charts.curve import BEHIND, Plot, Shown, behind, framed, steps_of, ticks
 from tuitune.ui.charts.frame import Drawing, epoch, too_small, words
-from tuitune.ui.charts.overlaid import Leaders, curve, left_out, stamp, value_text
+from tuitune.ui.charts.overlaid import Leaders, Overlaid, curve, left_out, stamp, value_text
 from tuitune.ui.charts.window import Window, shown_part, visible
 from tuitune.ui.panes.pane import Memo
 from tuitune.ui.render.lines import Line, Size, cut, fit, padded, width_of
+from tuitune.ui.state.render_context import RenderContext
 from tuitune.ui.text.trial import resource
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tuitune.ui.charts.axis import Range
-    from tuitune.ui.charts.overlaid import Overlaid
-    from tuitune.ui.state.render_context import RenderContext
 
 _GAP: Final = 2  # cells between two charts
 _LEAST: Final = Size(26, 7)  # of a chart, its title included
@@ -115,12 +109,7 @@ class GridChart:
         return None
 
     def _chart(
-        self,
-        context: RenderContext,
-        name: str,
-        chosen: Sequence[Overlaid],
-        part: Range,
-        size: Size,
+        self, context: RenderContext, name: str, chosen: Sequence[Overlaid], part: Range, size: Size
     ) -> list[Line]:
         """The title of a metric with the values of its lines, and its curves."""
         lines = _shown(context, chosen, name, part)

@@ -1,18 +1,12 @@
 """The importance chart: a bar for each parameter, and the quality of the forest behind them."""
 
-from __future__ import annotations
+from typing import Final
 
-from typing import TYPE_CHECKING, Final
-
-from tuitune.core.search.importance import FINISHED, LEAST
+from tuitune.core.search.importance import FINISHED, LEAST, Importance, ParameterImportance
 from tuitune.messages.parameters import by_importance, caution, is_useless, score
 from tuitune.ui.charts.frame import Drawing, words
-from tuitune.ui.render.lines import fit, wrapped
-
-if TYPE_CHECKING:
-    from tuitune.core.search.importance import Importance, ParameterImportance
-    from tuitune.ui.render.lines import Line, Size
-    from tuitune.ui.state.render_context import RenderContext
+from tuitune.ui.render.lines import Line, Size, fit, wrapped
+from tuitune.ui.state.render_context import RenderContext
 
 _ACTIONS: Final = (("chart.importance", "curve"),)
 _TITLE: Final = "Importance by permutation"

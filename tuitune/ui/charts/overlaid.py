@@ -1,28 +1,22 @@
 """The trials whose curves are drawn in colour, their curves, and the legend that names them."""
 
-from __future__ import annotations
-
 import heapq
 from bisect import bisect_right
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from tuitune.core.study.ranking import merit
 from tuitune.messages.text import trial_name
-from tuitune.ui.charts.canvas import Ink
+from tuitune.store.curves import Curve
+from tuitune.store.rows import TrialRow
+from tuitune.ui.charts.canvas import Canvas, Ink
 from tuitune.ui.charts.frame import epoch
 from tuitune.ui.panes.pane import Memo
 from tuitune.ui.render.lines import fit
 from tuitune.ui.state.records import Record
+from tuitune.ui.state.render_context import RenderContext
 from tuitune.ui.table import cells
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tuitune.store.curves import Curve
-    from tuitune.store.rows import TrialRow
-    from tuitune.ui.charts.canvas import Canvas
-    from tuitune.ui.state.render_context import RenderContext
 
 _BEST: Final = ("*", "line-a bold", "11110")
 _CURSOR: Final = ("a", "success", "1")
@@ -68,7 +62,7 @@ def overlaid(context: RenderContext, leaders: Sequence[int] | None = None) -> li
 
 
 class Leaders:
-    """Chooses as `overlaid`; many trials are ranked anew only when one has ended."""
+    """Chooses as `overlaid`; many trials are ranked again only when one has ended."""
 
     def __init__(self) -> None:
         self._known = Memo[list[int]]()

@@ -1,28 +1,22 @@
 """Two parameters at once: each trial coloured by its rank, or the mean rank of all places."""
 
-from __future__ import annotations
-
 import math
 from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import combinations
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from tuitune.core.study.ranking import merit
-from tuitune.ui.charts.axis import ranked_axes
+from tuitune.store.rows import TrialRow
+from tuitune.ui.charts.axis import Axis, ranked_axes
 from tuitune.ui.charts.canvas import Canvas
 from tuitune.ui.charts.frame import Drawing, Frame, Tick, dot, epoch, some, too_small, words
 from tuitune.ui.charts.slices import SPREAD_DOWN, UNIT, across_category, narrowed
 from tuitune.ui.panes.pane import Memo
+from tuitune.ui.render.lines import Line, Size
 from tuitune.ui.render.themes import HEATS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from tuitune.store.rows import TrialRow
-    from tuitune.ui.charts.axis import Axis
-    from tuitune.ui.render.lines import Line, Size
-    from tuitune.ui.state.render_context import RenderContext
+from tuitune.ui.state.render_context import RenderContext
 
 _MOST: Final = 800  # trials that are ranked, evenly spaced
 _LEAST: Final = 4  # trials with a value and both parameters
@@ -292,7 +286,7 @@ def _nodes(axis: Axis, most: int) -> int:
 
 
 def _taps(sigma: float) -> list[float]:
-    """One side of a Gaussian that is 1 at its centre."""
+    """Half of a Gaussian, from its centre outwards, where it is 1."""
     return [math.exp(-0.5 * (i / sigma) ** 2) for i in range(int(2.5 * sigma) + 1)]
 
 

@@ -1,22 +1,16 @@
 """The parallel coordinates chart: an axis for each parameter, a line for each trial."""
 
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from tuitune.core.study.ranking import merit
+from tuitune.store.rows import TrialRow
 from tuitune.ui.charts.axis import Axis, axes, scale, shown_range
 from tuitune.ui.charts.canvas import Canvas, Ink
 from tuitune.ui.charts.frame import Drawing, epoch, some, too_small, words
-from tuitune.ui.render.lines import fit
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tuitune.store.rows import TrialRow
-    from tuitune.ui.render.lines import Line, Size
-    from tuitune.ui.state.render_context import RenderContext
+from tuitune.ui.render.lines import Line, Size, fit
+from tuitune.ui.state.render_context import RenderContext
 
 _ACTIONS: Final = (("chart.log", "log"), ("chart.parallel", "curve"))
 _GOOD: Final = Ink("line-a", "#")

@@ -1,21 +1,17 @@
-"""The charts of the pane "curve", in the order in which help lists them."""
+"""The charts of the pane "curve", in the order in which help lists them.
 
-# ruff: noqa: PLC0415 - charts are imported when first shown, to keep the first paint fast
+Most are imported when they are first shown, to keep the first paint fast.
+"""
 
-from __future__ import annotations
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any, Final, Protocol, runtime_checkable
 
-from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
-
-from tuitune.ui.charts.curve import CurveChart
+from tuitune.ui.charts import curve, frame
+from tuitune.ui.charts.window import Window
+from tuitune.ui.render.lines import Size
 from tuitune.ui.state.records import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from tuitune.ui.charts.frame import Drawing
-    from tuitune.ui.charts.window import Window
-    from tuitune.ui.render.lines import Size
-    from tuitune.ui.state.render_context import RenderContext
+from tuitune.ui.state.render_context import RenderContext
 
 
 class Chart(Protocol):
@@ -24,7 +20,7 @@ class Chart(Protocol):
     def key(self, context: RenderContext) -> object:
         """Changes when the chart has to be drawn again."""
 
-    def draw(self, context: RenderContext, size: Size) -> Drawing:
+    def draw(self, context: RenderContext, size: Size) -> frame.Drawing:
         """The chart, or a message why there is none."""
 
 
@@ -47,66 +43,23 @@ class View(Record, frozen=True):
     zooms: bool = False
 
 
-def _grid() -> Chart:
-    from tuitune.ui.charts.grid import GridChart
+def _of(module: str, name: str = "") -> Callable[[], Chart]:
+    """Makes the chart of a module when it is first shown: its class of this name, or itself."""
 
-    return GridChart()
+    def make() -> Chart:
+        found: Any = import_module(f"tuitune.ui.charts.{module}")
+        chart: Chart = getattr(found, name)() if name else found
+        return chart
 
-
-def _best() -> Chart:
-    from tuitune.ui.charts.best import BestChart
-
-    return BestChart()
-
-
-def _importance() -> Chart:
-    from tuitune.ui.charts import importance
-
-    return importance
-
-
-def _slice() -> Chart:
-    from tuitune.ui.charts import slices
-
-    return slices
-
-
-def _rank() -> Chart:
-    from tuitune.ui.charts.pairs import RankChart
-
-    return RankChart()
-
-
-def _contour() -> Chart:
-    from tuitune.ui.charts.pairs import ContourChart
-
-    return ContourChart()
-
-
-def _parallel() -> Chart:
-    from tuitune.ui.charts import parallel
-
-    return parallel
-
-
-def _timeline() -> Chart:
-    from tuitune.ui.charts.timeline import Timeline
-
-    return Timeline()
-
-
-def _rungs() -> Chart:
-    from tuitune.ui.charts.rungs import Rungs
-
-    return Rungs()
+    return make
 
 
 CURVE: Final = "curve"
 VIEWS: Final = (
-    View(CURVE, CurveChart, "", "curve", "Show the curves of the metric.", zooms=True),
+    View(CURVE, curve.CurveChart, "", "curve", "Show the curves of the metric.", zooms=True),
     View(
         "grid",
-        _grid,
+        _of("grid", "GridChart"),
         "M",
         "all metrics",
         "Show the curves of all metrics side by side; again: the curve.",
@@ -114,49 +67,49 @@ VIEWS: Final = (
     ),
     View(
         "best",
-        _best,
+        _of("best", "BestChart"),
         "B",
         "best so far",
         "Show every trial and the best so far, by trial, then by time, then the curve again.",
     ),
     View(
         "importance",
-        _importance,
+        _of("importance"),
         "I",
         "importance",
         "Show which parameters matter, by a model of the trials.",
     ),
     View(
         "slice",
-        _slice,
+        _of("slices"),
         "D",
         "one parameter",
         "Show one parameter against the metric; again: the next parameter.",
     ),
     View(
         "rank",
-        _rank,
+        _of("pairs", "RankChart"),
         "K",
         "rank",
         "Show each trial over two parameters, coloured by its rank; again: the next two.",
     ),
     View(
         "contour",
-        _contour,
+        _of("pairs", "ContourChart"),
         "V",
         "contour",
         "Show where two parameters are good, the most important first; again: the next two.",
     ),
     View(
         "parallel",
-        _parallel,
+        _of("parallel"),
         "C",
         "coordinates",
         "Show all parameters side by side, one line for each trial, the best tenth apart.",
     ),
     View(
         "timeline",
-        _timeline,
+        _of("timeline", "Timeline"),
         "W",
         "timeline",
         "Show what ran where and when: a line for each slot.",
@@ -164,7 +117,7 @@ VIEWS: Final = (
     ),
     View(
         "rungs",
-        _rungs,
+        _of("rungs", "Rungs"),
         "H",
         "rungs",
         "Show the rungs, and how many trials are held at each.",

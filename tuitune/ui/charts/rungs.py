@@ -1,28 +1,22 @@
 """The rungs chart: a line for each rung, with its entries, its cut and the trials held there."""
 
-from __future__ import annotations
-
 import math
 from bisect import bisect_left
 from collections import Counter
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Final, Literal, NamedTuple
 
 from tuitune.core.events import ENDED, TrialState
 from tuitune.core.pruning.rungs import Rung, Standing, follow
+from tuitune.core.spec import StudySpec
 from tuitune.core.study.ranking import loss
 from tuitune.messages.text import number, trial_name
+from tuitune.store.rows import TrialRow
 from tuitune.ui.charts.frame import Drawing, words
-from tuitune.ui.render.lines import fit
+from tuitune.ui.render.lines import Line, Size, fit
+from tuitune.ui.state.render_context import RenderContext
+from tuitune.ui.state.snapshot import Snapshot
 from tuitune.ui.text.trial import resource
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tuitune.core.spec import StudySpec
-    from tuitune.store.rows import TrialRow
-    from tuitune.ui.render.lines import Line, Size
-    from tuitune.ui.state.render_context import RenderContext
-    from tuitune.ui.state.snapshot import Snapshot
 
 _ACTIONS: Final = (("chart.rungs", "curve"),)
 _NARROW: Final = (6, 6, 7, 5, 5, 5, 5)  # least cells of the figures
@@ -31,9 +25,8 @@ _WIDE: Final = (8, 9, 9, 9, 7, 7, 7)
 _WIDE_NAMES: Final = ("entries", "needed", "passed", "here", "held", "ended")
 _WIDE_FROM: Final = 70
 _BAR: Final = 8  # least cells of a bar
-_AT_ONCE: Final = (
-    1000  # most trials that one snapshot enters, so that opening a large study doesn't block
-)
+# most trials that one snapshot enters, so that opening a large study doesn't block
+_AT_ONCE: Final = 1000
 
 _Part = Literal["here", "waits", "ended", "complete", "failed"]
 

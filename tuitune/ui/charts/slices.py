@@ -1,36 +1,18 @@
 """The slice chart: the metric of every trial over one parameter."""
 
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from tuitune.core.events import TrialState
 from tuitune.messages.states import Shown, shown
 from tuitune.messages.text import number
-from tuitune.ui.charts.axis import Scale, good_range, ranked_axes, scale
+from tuitune.store.rows import TrialRow
+from tuitune.ui.charts import frame
+from tuitune.ui.charts.axis import Axis, Scale, good_range, ranked_axes, scale
 from tuitune.ui.charts.canvas import Ink
-from tuitune.ui.charts.frame import (
-    BLOT,
-    Drawing,
-    Tick,
-    beyond,
-    dot,
-    epoch,
-    frame,
-    some,
-    too_small,
-    words,
-)
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from tuitune.store.rows import TrialRow
-    from tuitune.ui.charts.axis import Axis
-    from tuitune.ui.charts.frame import Frame
-    from tuitune.ui.render.lines import Line, Size
-    from tuitune.ui.state.render_context import RenderContext
+from tuitune.ui.render.lines import Line, Size
+from tuitune.ui.state.render_context import RenderContext
 
 _ACTIONS: Final = (("chart.slice", "next parameter"), ("chart.log", "log"))
 _MOST: Final = 800  # trials that are shown, evenly spaced
@@ -54,7 +36,7 @@ def key(context: RenderContext) -> object:
     """Changes when the chart has to be drawn again, every 3 s while trials run."""
     snapshot, selection = context.snapshot, context.selection
     runs = snapshot.counts.get(TrialState.RUNNING, 0) and int(snapshot.now / _EVERY)
-    return epoch(context), runs, selection.parameter, selection.log_y
+    return frame.epoch(context), runs, selection.parameter, selection.log_y
 
 
 def _chosen(context: RenderContext) -> tuple[Axis | None, int, int]:
@@ -67,18 +49,20 @@ def _chosen(context: RenderContext) -> tuple[Axis | None, int, int]:
     return found[place], place + 1, len(found)
 
 
-def draw(context: RenderContext, size: Size) -> Drawing:
+def draw(context: RenderContext, size: Size) -> frame.Drawing:
     """A sign for each trial; a message where no trial has a value of the parameter."""
     metric = context.snapshot.spec.objective.metric
     axis, place, count = _chosen(context)
     if axis is None:
-        return Drawing(f"{metric} by parameter", words("no parameter takes more than one value"))
+        return frame.Drawing(
+            f"{metric} by parameter", frame.words("no parameter takes more than one value")
+        )
     title = f"{metric} by {axis.name} ({place} of {count})"
-    sample = some(context.snapshot.rows, _MOST)
+    sample = frame.some(context.snapshot.rows, _MOST)
     rows = [row for row in sample if row.value is not None and axis.name in row.config]
     if not rows:
-        return Drawing(
-            title, words(f"no trial with {axis.name} has a value yet"), actions=_ACTIONS[:1]
+        return frame.Drawing(
+            title, frame.words(f"no trial with {axis.name} has a value yet"), actions=_ACTIONS[:1]
         )
     values = [row.value for row in rows if row.value is not None]
     special = {context.snapshot.best, context.selection.cursor}
@@ -86,13 +70,15 @@ def draw(context: RenderContext, size: Size) -> Drawing:
     minimise = context.snapshot.spec.objective.mode == "min"
     shown = good_range(values, minimise=minimise, log=context.selection.log_y, kept=own)
     if shown is None:
-        return Drawing(title, words("no value that this scale can show"), actions=_ACTIONS)
+        return frame.Drawing(
+            title, frame.words("no value that this scale can show"), actions=_ACTIONS
+        )
     y = scale(*shown, log=context.selection.log_y)
-    made = frame(size._replace(height=size.height - 1), UNIT, y, context.glyphs)
+    made = frame.frame(size._replace(height=size.height - 1), UNIT, y, context.glyphs)
     if made is None:
-        return Drawing(title, too_small())
+        return frame.Drawing(title, frame.too_small())
     clipped = _put(made, context, axis, rows)
-    ticks = [Tick(at, name) for at, name in axis.ticks(max(2, made.canvas.width // 12))]
+    ticks = [frame.Tick(at, name) for at, name in axis.ticks(max(2, made.canvas.width // 12))]
     if axis.scale is None:
         ticks = narrowed(ticks, made.canvas.width)
     note = f"{clipped} worse ones at the edge" if clipped else ""
@@ -100,10 +86,10 @@ def draw(context: RenderContext, size: Size) -> Drawing:
         *made.lines(ticks, "" if axis.scale is None else "log" if axis.scale.log else ""),
         _legend(context, rows, len(sample)),
     ]
-    return Drawing(title, lines, note, _ACTIONS)
+    return frame.Drawing(title, lines, note, _ACTIONS)
 
 
-def _put(made: Frame, context: RenderContext, axis: Axis, rows: Sequence[TrialRow]) -> int:
+def _put(made: frame.Frame, context: RenderContext, axis: Axis, rows: Sequence[TrialRow]) -> int:
     """Writes the signs of the trials, important ones on top. Returns how many are out of range."""
     order = {state: place for place, state in enumerate(_ROLES)}
     ranked = sorted(rows, key=lambda row: order.get(_shown(row), -1))
@@ -111,10 +97,10 @@ def _put(made: Frame, context: RenderContext, axis: Axis, rows: Sequence[TrialRo
     inside: dict[str, list[tuple[int, int]]] = {}
     clipped = 0
     for row, x, at in _places(made, axis, ranked):
-        outside = 0 if 0 <= at <= 1 else beyond(at)
+        outside = 0 if 0 <= at <= 1 else frame.beyond(at)
         clipped += outside != 0
         role = _ROLES.get(_shown(row), "faint")
-        y = canvas.down - 1 - dot(at, canvas.down)
+        y = canvas.down - 1 - frame.dot(at, canvas.down)
         if outside or context.is_bare:
             sign = "^" if outside > 0 else "v" if outside else glyphs.states[_shown(row)]
             canvas.write(x // 2, y // 4, sign, role)
@@ -128,20 +114,20 @@ def _put(made: Frame, context: RenderContext, axis: Axis, rows: Sequence[TrialRo
     ):
         special = context.snapshot.row(trial)
         for _, x, at in _places(made, axis, [special] if special is not None else []):
-            line = (canvas.down - 1 - dot(at, canvas.down)) // 4
+            line = (canvas.down - 1 - frame.dot(at, canvas.down)) // 4
             canvas.write(x // 2, line, sign, role)
     return clipped
 
 
 def _places(
-    made: Frame, axis: Axis, rows: Sequence[TrialRow]
+    made: frame.Frame, axis: Axis, rows: Sequence[TrialRow]
 ) -> Iterator[tuple[TrialRow, int, float]]:
     """(trial, dot column, position on the y axis) of the trials that have both values."""
     values = [math.nan if row.value is None else row.value for row in rows]
     ats = axis.all([row.config for row in rows])
     for row, across, at in zip(rows, ats, made.y.all(values), strict=True):
         if across is not None and row.value is not None:
-            yield row, dot(across_category(axis, row.number, across), made.canvas.across), at
+            yield row, frame.dot(across_category(axis, row.number, across), made.canvas.across), at
 
 
 def across_category(axis: Axis, number: int, at: float, spread: float = _SPREAD) -> float:
@@ -151,10 +137,12 @@ def across_category(axis: Axis, number: int, at: float, spread: float = _SPREAD)
     return at + ((number * spread) % 1.0 - 0.5) * 0.6 / len(axis.names)
 
 
-def narrowed(ticks: Sequence[Tick], width: int) -> list[Tick]:
+def narrowed(ticks: Sequence[frame.Tick], width: int) -> list[frame.Tick]:
     """The ticks of categories, with names cut to fit."""
     room = max(1, width // len(ticks) - 1)
-    return [Tick(at, name if len(name) <= room else name[: room - 1] + "~") for at, name in ticks]
+    return [
+        frame.Tick(at, name if len(name) <= room else name[: room - 1] + "~") for at, name in ticks
+    ]
 
 
 def _shown(row: TrialRow) -> Shown:
@@ -165,7 +153,7 @@ def _legend(context: RenderContext, rows: Sequence[TrialRow], sample: int) -> Li
     """The signs in the chart and what they mean."""
     there = set(map(_shown, rows))
     glyphs = context.glyphs
-    signs = glyphs.states if context.is_bare else dict.fromkeys(_ROLES, BLOT)
+    signs = glyphs.states if context.is_bare else dict.fromkeys(_ROLES, frame.BLOT)
     parts = [(f"{glyphs.best} best", "success bold"), (f"{glyphs.cursor} cursor", "accent bold")]
     parts += [(f"{signs[state]} {state}", role) for state, role in _ROLES.items() if state in there]
     best = context.snapshot.row(context.snapshot.best)

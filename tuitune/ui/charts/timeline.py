@@ -1,9 +1,8 @@
 """The timeline: a line for each slot of each device, with the trials that ran there."""
 
-from __future__ import annotations
-
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -13,15 +12,10 @@ from tuitune.ui.charts.axis import Range, Scale, scale
 from tuitune.ui.charts.canvas import Canvas
 from tuitune.ui.charts.frame import Drawing, Frame, time_ticks, too_small, words
 from tuitune.ui.charts.window import Window, shown_part
-from tuitune.ui.render.lines import Size, fit
+from tuitune.ui.render.lines import Line, Size, fit
 from tuitune.ui.state.records import Holder
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tuitune.ui.render.lines import Line
-    from tuitune.ui.state.render_context import RenderContext
-    from tuitune.ui.state.snapshot import Attempt, Snapshot
+from tuitune.ui.state.render_context import RenderContext
+from tuitune.ui.state.snapshot import Attempt, Snapshot
 
 _ACTIONS: Final = (("chart.closer", "zoom"), ("chart.later", "pan"))
 _NAME: Final = 10  # most cells of a device's name
@@ -99,7 +93,10 @@ class Timeline:
         shown = slots if len(slots) <= height else slots[: height - 1]
         names = _names(context.snapshot, slots)
         canvas = Canvas(width, len(shown), ascii_only=context.glyphs.ascii)
-        busy = [_put(context, canvas, at, slot, part) for at, slot in enumerate(shown)]
+        bars = [_bars(slot, part, width) for slot in slots]
+        busy = [sum(bar.cells for bar in own) / width for own in bars]
+        for at in range(len(shown)):
+            _put(context, canvas, at, bars[at])
         lines: list[Line] = []
         for at, drawn in enumerate(canvas.lines()):
             lines += [()] if at and 2 * len(slots) <= height else []
@@ -169,10 +166,10 @@ def _names(snapshot: Snapshot, slots: Sequence[_Slot]) -> list[str]:
     ]
 
 
-def _put(context: RenderContext, canvas: Canvas, line: int, slot: _Slot, part: Range) -> float:
-    """Draws what ran in a slot; returns the share of the time that it was busy."""
-    cell = part.span() / canvas.width
-    found = [slot.at(part.low + (column + 0.5) * cell) for column in range(canvas.width)]
+def _bars(slot: _Slot, part: Range, width: int) -> list[_Bar]:
+    """What ran in a slot."""
+    cell = part.span() / width
+    found = [slot.at(part.low + (column + 0.5) * cell) for column in range(width)]
     bars: list[_Bar] = []
     for column, attempt in enumerate(found):
         if attempt is None:
@@ -181,6 +178,10 @@ def _put(context: RenderContext, canvas: Canvas, line: int, slot: _Slot, part: R
             bars[-1] = bars[-1]._replace(cells=bars[-1].cells + 1)
         else:
             bars.append(_Bar(column, 1, attempt))
+    return bars
+
+
+def _put(context: RenderContext, canvas: Canvas, line: int, bars: Sequence[_Bar]) -> None:
     glyphs = context.glyphs
     canvas.write(0, line, glyphs.rest * canvas.width, "rule")
     for bar in bars:
@@ -190,7 +191,6 @@ def _put(context: RenderContext, canvas: Canvas, line: int, slot: _Slot, part: R
         name = trial_name(bar.attempt.trial)
         if bar.cells >= len(name) + 3:
             canvas.write(bar.column + 1, line, name, f"{role} bold")
-    return sum(bar.cells for bar in bars) / canvas.width
 
 
 def _role(context: RenderContext, attempt: Attempt) -> str:

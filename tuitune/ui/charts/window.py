@@ -1,22 +1,17 @@
 """Zoom and pan: the part of an x axis that charts show, and where it is on the screen."""
 
-from __future__ import annotations
-
 from bisect import bisect_left, bisect_right
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from tuitune.store.curves import Curve
 from tuitune.ui.charts.axis import Range
-from tuitune.ui.state.records import Record
-
-if TYPE_CHECKING:
-    from tuitune.ui.state.render_context import Selection
+from tuitune.ui.state import records, render_context
 
 _CLOSER: Final = 0.5  # of what is shown, after one step of the zoom
 _PAN: Final = 0.25  # of what is shown, moved by one step
 
 
-class Window(Record, frozen=True):
+class Window(records.Record, frozen=True):
     """The x axis of a chart. left, width: cells from the pane's edge to its canvas, and of it.
 
     every: cells from one canvas to the next, in a grid of them. least: the narrowest zoom.
@@ -57,7 +52,7 @@ class Window(Record, frozen=True):
         return Range(low, low + span)
 
 
-def shown_part(selection: Selection, whole: Range) -> Range:
+def shown_part(selection: render_context.Selection, whole: Range) -> Range:
     """The part of the axis that the user has chosen, as far as it still exists; else all of it."""
     if selection.span is None:
         return whole

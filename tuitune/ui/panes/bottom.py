@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Final
 from rich.cells import cell_len, set_cell_size
 
 from tuitune.messages.text import plain
-from tuitune.ui.panes.pane import Memo
-from tuitune.ui.render.lines import Line, cut, ends, fit, line, width_of
+from tuitune.ui.panes import pane
+from tuitune.ui.render.lines import Line, Size, cut, ends, fit, line, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tuitune.ui.panes.pane import Hints
-    from tuitune.ui.render.lines import Size
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.status_line import Menu, StatusLine
 
@@ -36,7 +34,8 @@ def key_at(shown: Line, column: int) -> str:
             key = ""
         end = start + width_of(((text, role),))
         if start <= column < end:
-            return "" if " " in key else key  # the title of a menu is no key
+            is_title = " " in key or (key.endswith("?") and key != "?")  # of a menu
+            return "" if is_title else key
         start = end
     return ""
 
@@ -48,8 +47,8 @@ def fitting(named: Named, width: int, last: Named = ()) -> Line:
 
 def _menu_lines(menu: Menu, width: int) -> tuple[Line, Line]:
     """The title, and the choices below, or from the title on if they need two lines."""
-    title = line((f"{menu.title}?", "accent bold"))
-    named = [(choice.key, choice.title) for choice in menu.choices]
+    title = line((f"{plain(menu.title)}?", "accent bold"))
+    named = [(choice.key, plain(choice.title)) for choice in menu.choices]
     below, left = _filled((), named, width, _NONE)
     if not left:
         return cut(title, width), below
@@ -86,7 +85,7 @@ def _part(gap: str, key: str, word: str) -> Line:
 
 
 def flash_lines(context: RenderContext, size: Size) -> list[Line]:
-    """One line, see `message_line`."""
+    """The line of `message_line`."""
     return [message_line(context.status_line, size.width, _undo(context))]
 
 
@@ -157,13 +156,13 @@ _LAST: Final[Named] = (("app.quit", "leave"),)
 class KeysPane:
     """The last line, redrawn only while something is open or after a change."""
 
-    def __init__(self, hints: Mapping[str, Hints]) -> None:
+    def __init__(self, hints: Mapping[str, pane.Hints]) -> None:
         """hints: by pane."""
-        self._shown = Memo[list[Line]]()
+        self._shown = pane.Memo[list[Line]]()
         self._hints = hints
 
     def lines(self, context: RenderContext, size: Size) -> list[Line]:
-        """One line, see `keys_line`."""
+        """The line of `keys_line`."""
         status_line, engine = context.status_line, context.snapshot.engine.state
         if status_line.prompt or status_line.menu or status_line.question:
             return keys_line(context, self._hints, size)
@@ -171,7 +170,7 @@ class KeysPane:
         return self._shown.get(key, partial(keys_line, context, self._hints, size))
 
 
-def keys_line(context: RenderContext, hints: Mapping[str, Hints], size: Size) -> list[Line]:
+def keys_line(context: RenderContext, hints: Mapping[str, pane.Hints], size: Size) -> list[Line]:
     """The last line. hints: by pane."""
     asking = asking_line(context.status_line, size.width)
     if asking:

@@ -1,22 +1,15 @@
 """The pane of the charts."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from tuitune.messages.text import plain
 from tuitune.ui.actions import charting, zooming
-from tuitune.ui.charts.registry import CURVE, VIEWS, chart_named
-from tuitune.ui.panes.pane import TALL_FROM, THREE_FROM, Pane, Place, rule
-from tuitune.ui.render.lines import stacked
-
-if TYPE_CHECKING:
-    from tuitune.ui.charts.frame import Drawing
-    from tuitune.ui.charts.registry import Chart
-    from tuitune.ui.panes.pane import Room
-    from tuitune.ui.render.lines import Line, Size
-    from tuitune.ui.state.render_context import RenderContext
-    from tuitune.ui.state.snapshot import Snapshot
+from tuitune.ui.charts.frame import Drawing
+from tuitune.ui.charts.registry import CURVE, VIEWS, Chart, chart_named
+from tuitune.ui.panes.pane import TALL_FROM, THREE_FROM, Pane, Place, Room, rule
+from tuitune.ui.render.lines import Line, Size, stacked
+from tuitune.ui.state.render_context import RenderContext
+from tuitune.ui.state.snapshot import Snapshot
 
 _STEP: Final = 5  # trials for which the table is made longer
 _TABLE, _BELOW = 3, 5  # lines of the table beside its trials, and of the pane below, if boxed
@@ -69,7 +62,8 @@ def _title(context: RenderContext, drawing: Drawing, width: int) -> Line:
 
 def _where(room: Room, snapshot: Snapshot) -> Place | None:
     if room.columns == 1:
-        rows = -(-(len(snapshot.rows) + 1) // _STEP) * _STEP  # so that it seldom changes
+        # rounded up, so that the height seldom changes
+        rows = -(-(len(snapshot.rows) + 1) // _STEP) * _STEP
         spare = room.body - rows - _TABLE - _BELOW
         least = 10 if room.body >= TALL_FROM else 0
         lines = max(least, min(spare, _TALLEST))

@@ -1,37 +1,27 @@
 """The pane of the cursor's trial: its configuration, its rungs, its state and all decisions."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.cells import cell_len
 
-from tuitune.core.events import ENDED, TrialState
-from tuitune.messages.command import spelled
-from tuitune.messages.states import WORDS
+from tuitune.core import events
+from tuitune.messages import command, states
 from tuitune.messages.text import plain, trial_name, usage_words
-from tuitune.ui.actions.action import Action
+from tuitune.store.rows import TrialRow
+from tuitune.ui.actions import action
 from tuitune.ui.actions.focusing import DETAIL
-from tuitune.ui.panes.pane import TALL_FROM, TRIAL_HINTS, Memo, Pane, Place, rule
-from tuitune.ui.panes.scrolling import scroll_actions, scroll_text, window
+from tuitune.ui.panes import pane, scrolling
 from tuitune.ui.render.glyphs import shown_state
 from tuitune.ui.render.lines import Line, Size, cut, fit, line, padded, stacked, width_of, wrapped
+from tuitune.ui.state.render_context import RenderContext
+from tuitune.ui.state.snapshot import Snapshot
 from tuitune.ui.table.cells import form_of, parameter
 from tuitune.ui.text.decisions import decisions, rung_lines, rungs_on_one_line
 from tuitune.ui.text.phrases import awaited, missing
 from tuitune.ui.text.trial import doing, last_words, place, standing, times, value
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tuitune.core.events import AnyFact
-    from tuitune.store.rows import TrialRow
-    from tuitune.ui.actions.action import AppActions
-    from tuitune.ui.panes.pane import Room
-    from tuitune.ui.state.render_context import RenderContext
-    from tuitune.ui.state.snapshot import Snapshot
 
 _SMALL = 4  # a pane of at most so many lines shows only the configuration and the state
 _LABEL = 8  # cells of a label
@@ -42,7 +32,7 @@ class DetailPane:
     """The trial under the cursor, or the decisions of the whole study."""
 
     def __init__(self) -> None:
-        self._shown = Memo[list[Line]]()
+        self._shown = pane.Memo[list[Line]]()
 
     def lines(self, context: RenderContext, size: Size) -> list[Line]:
         """The title, and the visible part."""
@@ -51,7 +41,7 @@ class DetailPane:
             return _of_study(context, size)
         row = snapshot.row(selection.cursor)
         if row is None:
-            title = rule(context, DETAIL, "no trial", size.width)
+            title = pane.rule(context, DETAIL, "no trial", size.width)
             return stacked([title, *awaited(context, size.width)], size)
         facts = snapshot.sources.facts_of(row.number)
         scrolled = selection.scrolled.get(DETAIL, 0)
@@ -71,21 +61,23 @@ def _of_study(context: RenderContext, size: Size) -> list[Line]:
     if not shown:
         shown = [line(("no decisions yet" if not top else "no older decisions", "muted"))]
     right = f"{context.keymap.shown('why.whole')} one trial"
-    return [rule(context, DETAIL, "Decisions", size.width, right=right), *shown][: size.height]
+    return [pane.rule(context, DETAIL, "Decisions", size.width, right=right), *shown][: size.height]
 
 
 def _lines(
-    context: RenderContext, size: Size, row: TrialRow, facts: Sequence[tuple[int, AnyFact]]
+    context: RenderContext, size: Size, row: TrialRow, facts: Sequence[tuple[int, events.AnyFact]]
 ) -> list[Line]:
     content = _whole(context, row, facts, size)
-    shown, right = window(content, size.height - 1, context.selection.scrolled.get(DETAIL, 0))
+    shown, right = scrolling.window(
+        content, size.height - 1, context.selection.scrolled.get(DETAIL, 0)
+    )
     title = trial_name(row.number)
     state = line((f"{_state(context, row)} ", _role(context, row)))
-    return [rule(context, DETAIL, title, size.width, more=state, right=right), *shown]
+    return [pane.rule(context, DETAIL, title, size.width, more=state, right=right), *shown]
 
 
 def _whole(
-    context: RenderContext, row: TrialRow, facts: Sequence[tuple[int, AnyFact]], size: Size
+    context: RenderContext, row: TrialRow, facts: Sequence[tuple[int, events.AnyFact]], size: Size
 ) -> list[Line]:
     """All lines, of which the pane shows as many as fit."""
     if size.height <= _SMALL:
@@ -111,7 +103,7 @@ def length(context: RenderContext, size: Size) -> int:
 
 
 def _small(
-    context: RenderContext, row: TrialRow, facts: Sequence[tuple[int, AnyFact]], width: int
+    context: RenderContext, row: TrialRow, facts: Sequence[tuple[int, events.AnyFact]], width: int
 ) -> list[Line]:
     """The configuration on one line; on the second its rungs, or what the trial does."""
     known = context.snapshot.spec.space.by_name
@@ -121,15 +113,14 @@ def _small(
         pairs.append(line((f"{plain(name)} ", "muted"), (f"{plain(short)}  ", "")))
     first = _as_many(pairs, width)
     rungs = rungs_on_one_line(context.snapshot, facts, context.glyphs, width)
-    if rungs and row.state != TrialState.FAILED and not row.is_transient:
+    if rungs and row.state != events.TrialState.FAILED and not row.is_transient:
         return [first, rungs]
     words = (
-        _activity(context, row) if row.state != TrialState.FAILED else row.error.strip() or row.note
+        _activity(context, row)
+        if row.state != events.TrialState.FAILED
+        else row.error.strip() or row.note
     )
-    second = [
-        (plain(words), _role(context, row)),
-        (f"  {place(context.snapshot, row)}", "muted"),
-    ]
+    second = [(plain(words), _role(context, row)), (f"  {place(context.snapshot, row)}", "muted")]
     return [first, cut(line(*second), width)]
 
 
@@ -145,7 +136,10 @@ def _as_many(pairs: list[Line], width: int) -> Line:
 
 def _columns(snapshot: Snapshot, row: TrialRow, size: Size) -> list[Line]:
     """Names and values aligned, in two columns if they fit, in more if half of the pane is full."""
-    cells = [(plain(name), plain(spelled(given))) for name, given in _configuration(snapshot, row)]
+    cells = [
+        (plain(name), plain(command.spelled(given)))
+        for name, given in _configuration(snapshot, row)
+    ]
     if not cells:
         return []
     made = _side_by_side([cells])
@@ -172,14 +166,14 @@ def _side_by_side(columns: Sequence[Sequence[tuple[str, str]]]) -> list[Line]:
 
 
 def _facts(
-    context: RenderContext, row: TrialRow, facts: Sequence[tuple[int, AnyFact]], width: int
+    context: RenderContext, row: TrialRow, facts: Sequence[tuple[int, events.AnyFact]], width: int
 ) -> list[Line]:
     snapshot = context.snapshot
     role = _role(context, row)
     origin = f"{row.origin}: {row.why}" if row.why else row.origin
     made = _fact("now", _activity(context, row), role, width)
     made += _fact("value", value(snapshot, row), "", width)
-    if row.state not in ENDED:
+    if row.state not in events.ENDED:
         made += _fact("rung", standing(snapshot, row, facts), "", width)
     made += _fact("place", place(snapshot, row), "", width)
     made += _fact("time", times(snapshot, row), "", width)
@@ -188,7 +182,7 @@ def _facts(
     if row.error.strip() not in row.note:
         made += _fact("error", row.error.strip(), "error", width)
     made += _fact("from", origin, "muted", width)
-    if row.state == TrialState.FAILED:
+    if row.state == events.TrialState.FAILED:
         made += _fact("printed", last_words(facts).rstrip(), "muted", width)
     return made
 
@@ -215,7 +209,7 @@ def _state(context: RenderContext, row: TrialRow) -> str:
 
 
 def _role(context: RenderContext, row: TrialRow) -> str:
-    return WORDS[shown_state(row, engine_gone=context.snapshot.engine_gone)].role
+    return states.WORDS[shown_state(row, engine_gone=context.snapshot.engine_gone)].role
 
 
 def _configuration(snapshot: Snapshot, row: TrialRow) -> list[tuple[str, Any]]:
@@ -226,28 +220,28 @@ def _configuration(snapshot: Snapshot, row: TrialRow) -> list[tuple[str, Any]]:
     return [(name, row.config[name]) for name in names]
 
 
-def _where(room: Room, _: Snapshot) -> Place:
+def _where(room: pane.Room, _: Snapshot) -> pane.Place:
     """Below the curve, or in a column of its own."""
     if room.columns == 1:
-        return Place(0, 4 if room.body >= TALL_FROM else 3)
-    return Place(room.columns - 1)
+        return pane.Place(0, 4 if room.body >= pane.TALL_FROM else 3)
+    return pane.Place(room.columns - 1)
 
 
-def _whole_study(app: AppActions) -> None:
+def _whole_study(app: action.AppActions) -> None:
     app.selection.all_why = not app.selection.all_why
     app.selection.scrolled.pop(DETAIL, None)
 
 
-_scroll = scroll_text(DETAIL, length)
+_scroll = scrolling.scroll_text(DETAIL, length)
 
-PANE = Pane(
+PANE = pane.Pane(
     DETAIL,
     "a trial in detail",
     DetailPane,
     _where,
     (
-        *scroll_actions(DETAIL, "the detail", _scroll),
-        Action(
+        *scrolling.scroll_actions(DETAIL, "the detail", _scroll),
+        action.Action(
             "why.whole",
             ("w",),
             "the whole study",
@@ -257,6 +251,6 @@ PANE = Pane(
             pane=DETAIL,
         ),
     ),
-    (*TRIAL_HINTS, ("trial.copy", "copy"), ("why.whole", "whole study")),
+    (*pane.TRIAL_HINTS, ("trial.copy", "copy"), ("why.whole", "whole study")),
     wheel=_scroll,
 )

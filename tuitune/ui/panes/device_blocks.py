@@ -9,9 +9,8 @@ from tuitune.core.sizes import size as in_bytes
 from tuitune.messages.states import WORDS
 from tuitune.messages.text import duration, number, trial_name
 from tuitune.ui.charts.canvas import Canvas, Ink
-from tuitune.ui.render.glyphs import shown_state
+from tuitune.ui.render import glyphs, themes
 from tuitune.ui.render.lines import Line, Size, cut, fit, joined_columns, line, padded
-from tuitune.ui.render.themes import STEPS
 from tuitune.ui.table.sorting import duration_of
 from tuitune.ui.text import device as text
 
@@ -105,7 +104,7 @@ def _area(shares: Sequence[float | None], size: Size, ramp: str, *, ascii_only: 
     lines: list[Line] = []
     for at, drawn in enumerate(canvas.lines()):
         height = 1 - (at + 0.5) / size.height
-        role = f"{ramp}-{int(height * STEPS)}"
+        role = f"{ramp}-{int(height * themes.STEPS)}"
         lines.append(tuple((part, role) for part, _ in drawn))
     return lines
 
@@ -127,7 +126,7 @@ def _trial(
     context: RenderContext, row: TrialRow, card: TrialUsage | None, host: TrialUsage | None
 ) -> list[Line]:
     snapshot = context.snapshot
-    shown = shown_state(row, engine_gone=snapshot.engine_gone)
+    shown = glyphs.shown_state(row, engine_gone=snapshot.engine_gone)
     most = snapshot.spec.pruning.max
     resource = snapshot.spec.pruning.unit
     seconds = duration_of(row, snapshot.now)

@@ -1,17 +1,11 @@
 """Layout of the panes, by the size of the screen, the places they ask for and the zoom."""
 
-from __future__ import annotations
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
 
-from typing import TYPE_CHECKING, Final
-
-from tuitune.ui.panes.pane import BOXED_FROM, Room
+from tuitune.ui.panes.pane import BOXED_FROM, Pane, Place, Room
 from tuitune.ui.render.lines import Box
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
-    from tuitune.ui.panes.pane import Pane, Place
-    from tuitune.ui.state.snapshot import Snapshot
+from tuitune.ui.state.snapshot import Snapshot
 
 STATUS: Final = "status"
 FLASH: Final = "flash"

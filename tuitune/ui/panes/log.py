@@ -1,36 +1,27 @@
 """The pane of a trial's log, which can be scrolled and searched."""
 
-from __future__ import annotations
-
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from rich.cells import cell_len, set_cell_size
 
+from tuitune.core import events
 from tuitune.core.sizes import size as in_bytes
-from tuitune.messages.text import trial_name
-from tuitune.ui.actions.action import Action
-from tuitune.ui.logs import back, find_after, find_before, lines_before, log_file, on, stamp
-from tuitune.ui.panes.pane import TRIAL_HINTS, Memo, Pane, Place, rule
-from tuitune.ui.panes.scrolling import scroll_actions
+from tuitune.messages.text import plain, trial_name
+from tuitune.store.rows import TrialRow
+from tuitune.ui.actions.action import Action, AppActions
+from tuitune.ui.logs import Stamp, back, find_after, find_before, lines_before, log_file, on, stamp
+from tuitune.ui.panes import pane, scrolling
 from tuitune.ui.render.lines import Line, Size, chopped, cut, line
+from tuitune.ui.state.render_context import RenderContext
+from tuitune.ui.state.snapshot import Snapshot
 from tuitune.ui.state.status_line import Prompt
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tuitune.store.rows import TrialRow
-    from tuitune.ui.actions.action import AppActions
-    from tuitune.ui.logs import Stamp
-    from tuitune.ui.panes.pane import Room
-    from tuitune.ui.state.render_context import RenderContext
-    from tuitune.ui.state.snapshot import Snapshot
 
 _NAME = "log"
 _LOOKED_AT = 6  # of the newest trials
 
 
-def _shown_trial(context: RenderContext) -> int | None:
+def shown_trial(context: RenderContext) -> int | None:
     """The trial whose log is shown: the chosen one, else the cursor's."""
     return (
         context.selection.cursor
@@ -51,12 +42,12 @@ class LogPane:
     """The log of a trial, at its end or where it was scrolled to."""
 
     def __init__(self) -> None:
-        self._shown = Memo[list[Line]]()
+        self._shown = pane.Memo[list[Line]]()
 
     def lines(self, context: RenderContext, size: Size) -> list[Line]:
         """The title, and the visible lines."""
         selection = context.selection
-        row = context.snapshot.row(_shown_trial(context))
+        row = context.snapshot.row(shown_trial(context))
         if row is None:
             return _empty(context, "Log", "no trial has printed anything yet", size)
         path = log_file(context.snapshot.folder, row.number)
@@ -81,7 +72,7 @@ class LogPane:
 
 def _empty(context: RenderContext, title: str, words: str, size: Size) -> list[Line]:
     message = cut(line((words, "muted")), size.width)
-    return [rule(context, _NAME, title, size.width), message][: size.height]
+    return [pane.rule(context, _NAME, title, size.width), message][: size.height]
 
 
 def _lines(
@@ -97,15 +88,18 @@ def _lines(
     words = [f"Log {trial_name(int(path.parent.name))}", state]
     if context.selection.find:
         words.append(f"find {context.selection.find!r}")
-    title = rule(context, _NAME, "  ".join(words), size.width, right=_keys(context))
+    title = pane.rule(context, _NAME, "  ".join(words), size.width, right=_keys(context))
     return [title, *shown[-room:]][: size.height] if room else [title]
 
 
 def _nothing(row: TrialRow, path: Path, found: Stamp | None) -> str:
     if found is not None:
-        return f"{trial_name(row.number)} has printed nothing yet"
+        has_ended = row.state in events.ENDED
+        return f"{trial_name(row.number)} has printed nothing{'' if has_ended else ' yet'}"
     if row.started is None:
         return f"{trial_name(row.number)} was not started yet: it has no log"
+    if row.pid is not None and row.node:
+        return f"{trial_name(row.number)} prints on {plain(row.node)}, which is asked for it"
     if row.pid is None and row.activity == "starting":
         return f"{trial_name(row.number)} is starting"
     return f"{trial_name(row.number)} has no log any more: {path} is gone"
@@ -131,10 +125,10 @@ def _highlighted(text: str, find: str) -> Line:
     return line(*spans, (text[at:], ""))
 
 
-def _where(room: Room, snapshot: Snapshot) -> Place | None:
+def _where(room: pane.Room, snapshot: Snapshot) -> pane.Place | None:
     if room.columns == 1 or room.height < 36 or not _has_printed(snapshot):
         return None
-    return Place("below", 11 if room.height > 50 else 5)
+    return pane.Place("below", 11 if room.height > 50 else 5)
 
 
 def _has_printed(snapshot: Snapshot) -> bool:
@@ -175,7 +169,7 @@ def _hold(app: AppActions, trial: int, end: int, found: Stamp) -> None:
 
 
 def _log(app: AppActions) -> tuple[int, Path, Stamp] | None:
-    trial = _shown_trial(app.context())
+    trial = shown_trial(app.context())
     if trial is None:
         return None
     path = log_file(app.snapshot.folder, trial)
@@ -242,7 +236,7 @@ def _go(app: AppActions, hit: int | None, trial: int, found: Stamp, where: str) 
 
 
 def _no_log(context: RenderContext) -> str:
-    trial = _shown_trial(context)
+    trial = shown_trial(context)
     if trial is None or stamp(log_file(context.snapshot.folder, trial)) is None:
         return "there is no log yet"
     return ""
@@ -252,7 +246,7 @@ def _no_match_possible(context: RenderContext) -> str:
     return _no_log(context) or ("" if context.selection.find else "no text is searched for")
 
 
-PANE = Pane(
+PANE = pane.Pane(
     _NAME,
     "the trial's output",
     LogPane,
@@ -266,15 +260,9 @@ PANE = Pane(
             "Look",
             _open,
         ),
-        *scroll_actions(_NAME, "the log", _scroll, _to_end),
+        *scrolling.scroll_actions(_NAME, "the log", _scroll, _to_end),
         Action(
-            "log.wrap",
-            ("w",),
-            "wrap",
-            "Wrap long lines, or cut them.",
-            "Look",
-            _wrap,
-            pane=_NAME,
+            "log.wrap", ("w",), "wrap", "Wrap long lines, or cut them.", "Look", _wrap, pane=_NAME
         ),
         Action(
             "log.find",
@@ -307,6 +295,6 @@ PANE = Pane(
             why_not=_no_match_possible,
         ),
     ),
-    (("log.find", "find"), ("log.find_up", "next"), ("log.wrap", "wrap"), *TRIAL_HINTS),
+    (("log.find", "find"), ("log.find_up", "next"), ("log.wrap", "wrap"), *pane.TRIAL_HINTS),
     wheel=_scroll,
 )

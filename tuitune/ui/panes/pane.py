@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final, Generic, Literal, NamedTuple, Protocol, TypeVar
 
-from tuitune.ui.render.lines import Line, ends, line, padded, wrapped
+from tuitune.ui.render.lines import Line, Size, ends, line, padded, wrapped
 from tuitune.ui.state.records import Record
 
 if TYPE_CHECKING:
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from tuitune.ui.actions.action import Action, AppActions
     from tuitune.ui.render.glyphs import Glyphs
-    from tuitune.ui.render.lines import Size
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.snapshot import Snapshot
 
@@ -73,9 +72,8 @@ class Pane(Record, frozen=True):
     # in place of `wheel`: lines down, and the column of the mouse
     wheel_at: Callable[[AppActions, int, int], None] | None = None
     bare: bool = False  # without boxes it has no title, unless it is shown alone
-    again: Callable[[AppActions], None] | None = (
-        None  # called if its key is pressed while it has the focus
-    )
+    # called if its key is pressed while it has the focus
+    again: Callable[[AppActions], None] | None = None
 
 
 BOXED_FROM: Final = 100  # columns of a screen from which panes have boxes

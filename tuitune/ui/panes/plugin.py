@@ -8,13 +8,12 @@ from msgspec.structs import replace
 
 from tuitune import plugins
 from tuitune.plugins import PluginError
-from tuitune.ui.panes.pane import Pane, below
+from tuitune.ui.panes.pane import Pane, Place, Room, below
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tuitune.ui.actions.action import Action, AppActions
-    from tuitune.ui.panes.pane import Place, Room
     from tuitune.ui.render.lines import Line, Size
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.snapshot import Snapshot

@@ -5,12 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from tuitune.ui.actions.action import Action
+from tuitune.ui.actions.action import Action, AppActions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tuitune.ui.actions.action import AppActions
     from tuitune.ui.render.lines import Line, Size
     from tuitune.ui.state.render_context import RenderContext
 

@@ -1,56 +1,27 @@
 """The first two lines of the screen: the state of the whole study."""
 
-from __future__ import annotations
-
 from functools import partial
-from typing import TYPE_CHECKING
 
 from tuitune.core.events import ENDED
 from tuitune.messages.states import WORDS, Shown
 from tuitune.messages.text import duration, number, plain, trial_name
-from tuitune.ui.charts.ended import EndedTrials
-from tuitune.ui.charts.frame import epoch
-from tuitune.ui.panes.layout import LEAST
-from tuitune.ui.panes.pane import Memo
+from tuitune.ui.charts import ended, frame
+from tuitune.ui.panes import layout, pane
+from tuitune.ui.render import lines
 from tuitune.ui.render.glyphs import bar
-from tuitune.ui.render.lines import (
-    Line,
-    Segment,
-    Size,
-    cut,
-    ends,
-    fit,
-    joined,
-    line,
-    stacked,
-    width_of,
-)
-from tuitune.ui.state.snapshot import elapsed
+from tuitune.ui.state.render_context import RenderContext
+from tuitune.ui.state.snapshot import Snapshot, elapsed
 from tuitune.ui.table.cells import sparkline
-from tuitune.ui.text.health import health
-from tuitune.ui.text.phrases import next_step, notice, why_ended
-from tuitune.ui.text.trial import ago
-
-if TYPE_CHECKING:
-    from tuitune.ui.state.render_context import RenderContext
-    from tuitune.ui.state.snapshot import Snapshot
+from tuitune.ui.text import phrases, trial
+from tuitune.ui.text.phrases import health
 
 _ORDER = (
-    Shown.RUNNING,
-    Shown.LOST,
-    Shown.HELD,
-    Shown.PAUSED,
-    Shown.FROZEN,
-    Shown.PARKED,
-    Shown.WAITING,
-    Shown.COMPLETE,
-    Shown.PRUNED,
-    Shown.FAILED,
-    Shown.KILLED,
+    *(Shown.RUNNING, Shown.LOST, Shown.HELD, Shown.PAUSED, Shown.FROZEN, Shown.PARKED),
+    *(Shown.WAITING, Shown.COMPLETE, Shown.PRUNED, Shown.FAILED, Shown.KILLED),
 )
 _SPARK_FROM = 110  # columns from which the best value has a small curve
 _SPARK = 10  # cells of it
-_TOO_SMALL = f"the trials need {LEAST[0]} columns and {LEAST[1]} lines"
+_TOO_SMALL = f"the trials need {layout.LEAST[0]} columns and {layout.LEAST[1]} lines"
 _CALM = frozenset({"success", "info", "text"})  # roles of signs whose words need no colour
 _GAP = 3  # blanks between two segments
 _LEAST_REASON = 24  # columns
@@ -60,19 +31,19 @@ class StatusPane:
     """The first two lines of the screen. It caches the curve of the best value so far."""
 
     def __init__(self) -> None:
-        self._curve = Memo[str]()
-        self._ended = EndedTrials()
+        self._curve = pane.Memo[str]()
+        self._ended = ended.EndedTrials()
 
-    def lines(self, context: RenderContext, size: Size) -> list[Line]:
+    def lines(self, context: RenderContext, size: lines.Size) -> list[lines.Line]:
         """The study, its counts and its engine; the best trial, figures and the progress."""
         width = size.width - 2
         spark = ""
         if size.width >= _SPARK_FROM and context.snapshot.best is not None:
-            spark = self._curve.get(epoch(context)[:3], partial(self._spark, context))
+            spark = self._curve.get(frame.epoch(context)[:3], partial(self._spark, context))
         made = [_first(context, width), _second(context, width, spark)]
         if size.height > len(made) + 1:  # it has the whole screen
-            made.append(line((_TOO_SMALL, "muted")))
-        return stacked((((" ", ""), *one, (" ", "")) for one in made), size)
+            made.append(lines.line((_TOO_SMALL, "muted")))
+        return lines.stacked((((" ", ""), *one, (" ", "")) for one in made), size)
 
     def _spark(self, context: RenderContext) -> str:
         """The best value so far after each trial that has ended."""
@@ -80,46 +51,50 @@ class StatusPane:
         return sparkline(best, _SPARK, ascii_only=context.glyphs.ascii)
 
 
-def _first(context: RenderContext, width: int) -> Line:
+def _first(context: RenderContext, width: int) -> lines.Line:
     snapshot = context.snapshot
-    name = fit(snapshot.name, min(len(snapshot.name), width // 3))
+    name = lines.fit(snapshot.name, min(len(snapshot.name), width // 3))
     room = width - len(name) - _GAP
-    health_words = line(health(context))
+    health_words = lines.line(health(context))
     flags = _flags(context)
     counts = _counts(context, words=True)
-    if sum(map(width_of, (flags, counts, health_words))) + 2 * _GAP > room:
+    if sum(map(lines.width_of, (flags, counts, health_words))) + 2 * _GAP > room:
         counts = _counts(context, words=False)
-    right = joined((Segment(9, flags), Segment(7, counts), Segment(8, health_words)), room, _GAP)
-    left = joined(
+    right = lines.joined(
+        (lines.Segment(9, flags), lines.Segment(7, counts), lines.Segment(8, health_words)),
+        room,
+        _GAP,
+    )
+    left = lines.joined(
         (
-            Segment(9, line((name, "title bold"))),
-            Segment(2, line((_method(snapshot), "muted"))),
-            Segment(1, line((plain(snapshot.host), "faint"))),
+            lines.Segment(9, lines.line((name, "title bold"))),
+            lines.Segment(2, lines.line((_method(snapshot), "muted"))),
+            lines.Segment(1, lines.line((plain(snapshot.host), "faint"))),
         ),
-        width - width_of(right) - _GAP,
+        width - lines.width_of(right) - _GAP,
         2,
     )
-    return ends(left, right, width)
+    return lines.ends(left, right, width)
 
 
-def _second(context: RenderContext, width: int, spark: str) -> Line:
-    message = notice(context)
+def _second(context: RenderContext, width: int, spark: str) -> lines.Line:
+    message = phrases.notice(context)
     blocked = context.snapshot.study.blocked and not context.snapshot.study.halted
     right = _progress(context, 0 if message or blocked else width)
-    room = width - width_of(right) - _GAP
+    room = width - lines.width_of(right) - _GAP
     first = _cut_to(message, room) if message else _best(context)
     segments = [
-        Segment(9, first),
-        Segment(3, line(("" if message else spark, "info"))),
-        _reason(context, room - width_of(first) - _GAP),
-        Segment(7, next_step(context)),
+        lines.Segment(9, first),
+        lines.Segment(3, lines.line(("" if message else spark, "info"))),
+        _reason(context, room - lines.width_of(first) - _GAP),
+        lines.Segment(7, phrases.next_step(context)),
         *_figures(context.snapshot),
     ]
-    left = joined(segments, room, _GAP)
-    return ends(cut(left, room), right, width)
+    left = lines.joined(segments, room, _GAP)
+    return lines.ends(lines.cut(left, room), right, width)
 
 
-def _progress(context: RenderContext, width: int) -> Line:
+def _progress(context: RenderContext, width: int) -> lines.Line:
     """A bar of the trials that have ended or are held, their count, and the time left.
 
     width: of the whole line; 0 leaves the bar out.
@@ -130,7 +105,7 @@ def _progress(context: RenderContext, width: int) -> Line:
     wide = width >= 116 and snapshot.engine.state != "finished"
     cells = 40 if wide else 16 if width >= 76 else 8 if width >= 58 else 0
     count = f"{done}/{snapshot.total}"
-    return line(
+    return lines.line(
         *bar(share, cells, context.glyphs),
         ("  " if cells else "", ""),
         (count, "text"),
@@ -149,20 +124,20 @@ def _time(snapshot: Snapshot) -> str:
     return f"{duration(elapsed(snapshot))} so far"
 
 
-def _reason(context: RenderContext, room: int) -> Segment:
+def _reason(context: RenderContext, room: int) -> lines.Segment:
     """Why the study has ended, or why no trial starts; the latter is never left out."""
-    words = why_ended(context)
+    words = phrases.why_ended(context)
     if context.snapshot.study.blocked and not context.snapshot.study.halted:
-        return Segment(8, _cut_to(line((words, "error")), max(room, _LEAST_REASON)))
-    return Segment(5, line((words, "muted")))
+        return lines.Segment(8, _cut_to(lines.line((words, "error")), max(room, _LEAST_REASON)))
+    return lines.Segment(5, lines.line((words, "muted")))
 
 
-def _cut_to(text: Line, width: int) -> Line:
+def _cut_to(text: lines.Line, width: int) -> lines.Line:
     """The line, with a tilde where it is cut."""
-    return tuple((fit(span, width).rstrip(), role) for span, role in text)
+    return tuple((lines.fit(span, width).rstrip(), role) for span, role in text)
 
 
-def _flags(context: RenderContext) -> Line:
+def _flags(context: RenderContext) -> lines.Line:
     words = [("updates off", context.selection.frozen), ("readonly", context.readonly)]
     spans: list[tuple[str, str]] = []
     for word, on in words:
@@ -171,7 +146,7 @@ def _flags(context: RenderContext) -> Line:
     return tuple(spans)
 
 
-def _counts(context: RenderContext, *, words: bool) -> Line:
+def _counts(context: RenderContext, *, words: bool) -> lines.Line:
     gone = context.snapshot.engine_gone
     spans: list[tuple[str, str]] = []
     counts = context.snapshot.shown_counts()
@@ -186,15 +161,15 @@ def _counts(context: RenderContext, *, words: bool) -> Line:
     return tuple(spans)
 
 
-def _best(context: RenderContext) -> Line:
+def _best(context: RenderContext) -> lines.Line:
     snapshot = context.snapshot
     best = snapshot.row(snapshot.best)
     if best is None:
-        return line(("no value yet", "muted"))
-    metric = fit(snapshot.spec.objective.metric, min(20, len(snapshot.spec.objective.metric)))
-    when = "so far" if best.ended is None else ago(snapshot.now - best.ended)
+        return lines.line(("no value yet", "muted"))
+    metric = lines.fit(snapshot.spec.objective.metric, min(20, len(snapshot.spec.objective.metric)))
+    when = "so far" if best.ended is None else trial.ago(snapshot.now - best.ended)
     what = "furthest" if snapshot.partial and best.ended is not None else "best"
-    return line(
+    return lines.line(
         (f"{what} {metric} ", "muted"),
         (number(best.value), "text bold"),
         (f" {trial_name(best.number)}", "accent"),
@@ -202,13 +177,15 @@ def _best(context: RenderContext) -> Line:
     )
 
 
-def _figures(snapshot: Snapshot) -> list[Segment]:
+def _figures(snapshot: Snapshot) -> list[lines.Segment]:
     rate = None if snapshot.engine_gone else snapshot.pace.rate(snapshot.now)
-    segments = [Segment(4, line((_busy(snapshot), "muted")))]
+    segments = [lines.Segment(4, lines.line((_busy(snapshot), "muted")))]
     if rate is not None:
-        segments.append(Segment(2, line((_throughput(rate), "muted"))))
+        segments.append(lines.Segment(2, lines.line((_throughput(rate), "muted"))))
     if not snapshot.engine_gone:
-        segments.append(Segment(3, line((f"elapsed {duration(elapsed(snapshot))}", "muted"))))
+        segments.append(
+            lines.Segment(3, lines.line((f"elapsed {duration(elapsed(snapshot))}", "muted")))
+        )
     return segments
 
 
@@ -229,7 +206,7 @@ def _busy(snapshot: Snapshot) -> str:
     if gpus:
         return f"gpu {sum(gpus) / len(gpus):.0%} busy"
     hosts = [s for s in newest if s.slots is not None and s.slots_used is not None]
-    hosts = [sample for sample in hosts if sample.node] or hosts  # of all nodes, where there are
+    hosts = [sample for sample in hosts if sample.node] or hosts  # only nodes, if there are any
     if not hosts:
         return ""
     used, slots = sum(s.slots_used or 0.0 for s in hosts), sum(s.slots or 0.0 for s in hosts)

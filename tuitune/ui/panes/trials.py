@@ -1,40 +1,21 @@
 """The pane of the table: filter and sort order, heads of the columns, a line for each trial."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from rich.cells import cell_len
 
-from tuitune.ui.actions import moving, table
-from tuitune.ui.panes.pane import TRIAL_HINTS, Memo, Pane, Place, rule
+from tuitune.messages.failures import FailureGroup
+from tuitune.ui.actions import action, moving, table
+from tuitune.ui.panes.pane import TRIAL_HINTS, Click, Memo, Pane, Place, rule
 from tuitune.ui.render.lines import Line, Size, cut, fit, line, padded, stacked, width_of
-from tuitune.ui.state.render_context import TRIALS
-from tuitune.ui.table.columns import (
-    GAP,
-    SIGNS,
-    Column,
-    columns,
-    last_first_column,
-    ordered,
-    seen,
-    shape,
-    with_reasons,
-)
-from tuitune.ui.table.filtering import ALL
+from tuitune.ui.state.render_context import TRIALS, RenderContext, ShownTrials
+from tuitune.ui.state.snapshot import Snapshot
+from tuitune.ui.table import columns, filtering, sorting
 from tuitune.ui.table.order import window
 from tuitune.ui.table.rows import TrialLines
-from tuitune.ui.table.sorting import Sort, rises
 from tuitune.ui.text.phrases import awaited
-
-if TYPE_CHECKING:
-    from tuitune.messages.failures import FailureGroup
-    from tuitune.ui.actions.action import AppActions
-    from tuitune.ui.panes.pane import Click
-    from tuitune.ui.state.render_context import RenderContext, ShownTrials
-    from tuitune.ui.state.snapshot import Snapshot
 
 _ABOVE: Final = 2  # lines above the first trial: rule and heads
 _ARROWS: Final = "\N{BLACK DOWN-POINTING SMALL TRIANGLE}\N{BLACK UP-POINTING SMALL TRIANGLE}"
@@ -46,8 +27,8 @@ class TrialsPane:
     """The rule, the heads of the columns, and as many trials as fit."""
 
     def __init__(self) -> None:
-        self._columns = Memo[Sequence[Column]]()
-        self._shown = Memo[Sequence[Column]]()
+        self._columns = Memo[Sequence[columns.Column]]()
+        self._shown = Memo[Sequence[columns.Column]]()
         self._above = Memo[list[Line]]()
         self._lines = TrialLines()
 
@@ -56,10 +37,10 @@ class TrialsPane:
         snapshot, selection, width = context.snapshot, context.selection, size.width
         failed = bool(context.order.failures)
         made = self._columns.get(
-            (shape(snapshot), failed), partial(_columns, snapshot, reasons=failed)
+            (columns.shape(snapshot), failed), partial(_columns, snapshot, reasons=failed)
         )
         columns_of_view = made, width, selection.wide, selection.first_column, selection.hidden
-        shown = self._shown.get(columns_of_view, partial(seen, made, selection, width))
+        shown = self._shown.get(columns_of_view, partial(columns.seen, made, selection, width))
         if not snapshot.rows:
             return stacked([_rule(context, made, shown, width), *awaited(context, width)], size)
         # fmt: off
@@ -73,7 +54,9 @@ class TrialsPane:
         room = size._replace(height=size.height - len(above))
         return [*above, *self._trials(context, shown, room)][: size.height]
 
-    def _trials(self, context: RenderContext, shown: Sequence[Column], size: Size) -> list[Line]:
+    def _trials(
+        self, context: RenderContext, shown: Sequence[columns.Column], size: Size
+    ) -> list[Line]:
         numbers, rows = context.order.numbers, context.snapshot.rows
         if not numbers:
             back = context.keymap.shown("pane.back")
@@ -86,7 +69,10 @@ class TrialsPane:
 
 
 def _above(
-    context: RenderContext, made: Sequence[Column], shown: Sequence[Column], size: Size
+    context: RenderContext,
+    made: Sequence[columns.Column],
+    shown: Sequence[columns.Column],
+    size: Size,
 ) -> list[Line]:
     errors = _errors(context.order.failures, size)
     return [_rule(context, made, shown, size.width), *errors, _heads(context, shown, size.width)]
@@ -113,17 +99,24 @@ def _errors(failures: Sequence[FailureGroup], size: Size) -> list[Line]:
     return lines
 
 
-def _columns(snapshot: Snapshot, *, reasons: bool) -> Sequence[Column]:
-    return with_reasons(columns(snapshot)) if reasons else columns(snapshot)
+def _columns(snapshot: Snapshot, *, reasons: bool) -> Sequence[columns.Column]:
+    return columns.with_reasons(columns.columns(snapshot)) if reasons else columns.columns(snapshot)
 
 
 def _rule(
-    context: RenderContext, made: Sequence[Column], shown: Sequence[Column], width: int
+    context: RenderContext,
+    made: Sequence[columns.Column],
+    shown: Sequence[columns.Column],
+    width: int,
 ) -> Line:
     """The counts, the filter and the sort order; marks and hidden columns at the right."""
     selection = context.selection
     total = len(context.snapshot.rows)
-    counted = f"{len(context.order.numbers)} of {total}" if selection.filter != ALL else str(total)
+    counted = (
+        f"{len(context.order.numbers)} of {total}"
+        if selection.filter != filtering.ALL
+        else str(total)
+    )
     frozen = (
         f"updates off ({context.keymap.shown('table.freeze')}: on) " if selection.frozen else ""
     )
@@ -145,7 +138,7 @@ def _filter(context: RenderContext, width: int) -> Line:
     return line((f"/{fit(text, min(room, width_of(line(text))))} ", "accent"))
 
 
-def _sorted(context: RenderContext, made: Sequence[Column]) -> str:
+def _sorted(context: RenderContext, made: Sequence[columns.Column]) -> str:
     sort = context.selection.sort
     title = next((column.title for column in made if column.key == sort.key), sort.key)
     return f"by {fit(title, min(14, len(title)))} {_arrow(context)} "
@@ -153,7 +146,7 @@ def _sorted(context: RenderContext, made: Sequence[Column]) -> str:
 
 def _arrow(context: RenderContext) -> str:
     signs = _ASCII_ARROWS if context.glyphs.ascii else _ARROWS
-    return signs[rises(context.selection.sort, context.snapshot.spec)]
+    return signs[sorting.rises(context.selection.sort, context.snapshot.spec)]
 
 
 def _marked(context: RenderContext) -> str:
@@ -164,36 +157,41 @@ def _marked(context: RenderContext) -> str:
 
 
 def _unseen(
-    context: RenderContext, made: Sequence[Column], shown: Sequence[Column], width: int
+    context: RenderContext,
+    made: Sequence[columns.Column],
+    shown: Sequence[columns.Column],
+    width: int,
 ) -> str:
     """The number of columns that don't fit, and on which side they are."""
     selection = context.selection
-    count = len(ordered(made, selection)) - len(shown)
+    count = len(columns.ordered(made, selection)) - len(shown)
     if count == 0:
         return ""
     left = "< " if selection.first_column > 0 else ""
-    right = " >" if selection.first_column < last_first_column(made, selection, width) else ""
+    right = (
+        " >" if selection.first_column < columns.last_first_column(made, selection, width) else ""
+    )
     return f"{left}{count} more column{'s' if count > 1 else ''}{right}"
 
 
-def _heads(context: RenderContext, shown: Sequence[Column], width: int) -> Line:
+def _heads(context: RenderContext, shown: Sequence[columns.Column], width: int) -> Line:
     """The titles of the columns; an arrow follows the one that is sorted by."""
-    spans = [(" " * SIGNS, "muted")]
+    spans = [(" " * columns.SIGNS, "muted")]
     for column in shown:
         title = "#" if column.key == "trial" else column.title
         title = fit(title, column.width, right=column.right, end=context.glyphs.cut)
         if column.key == context.selection.sort.key:
-            gap = _arrow(context) + " " * (GAP - 1)
+            gap = _arrow(context) + " " * (columns.GAP - 1)
             spans.append((title + gap, "title bold"))
         else:
-            spans.append((title + " " * GAP, "muted"))
+            spans.append((title + " " * columns.GAP, "muted"))
     return padded(tuple(spans), width)
 
 
 # --- the mouse -----------------------------------------------------------------------------------
 
 
-def _click(app: AppActions, click: Click) -> None:
+def _click(app: action.AppActions, click: Click) -> None:
     """Moves the cursor; a double click opens the detail. On a head, sorts by that column."""
     above = lines_above(app.order, app.size_of(TRIALS))
     if click.line == above - 1:
@@ -209,7 +207,7 @@ def _click(app: AppActions, click: Click) -> None:
             app.act("pane.enter")
 
 
-def _wheel(app: AppActions, lines: int) -> None:
+def _wheel(app: action.AppActions, lines: int) -> None:
     """Scrolls the table; the cursor stays visible."""
     selection, order = app.selection, app.order
     if not order.numbers:
@@ -222,18 +220,18 @@ def _wheel(app: AppActions, lines: int) -> None:
     order.follow(app.snapshot, app.selection)
 
 
-def _sort_by(app: AppActions, cell: int) -> None:
+def _sort_by(app: action.AppActions, cell: int) -> None:
     made = _columns(app.snapshot, reasons=bool(app.order.failures))
-    shown = seen(made, app.selection, app.size_of(TRIALS).width)
-    at = SIGNS
+    shown = columns.seen(made, app.selection, app.size_of(TRIALS).width)
+    at = columns.SIGNS
     for column in shown:
-        if at <= cell < at + column.width + GAP and column.sorts:
+        if at <= cell < at + column.width + columns.GAP and column.sorts:
             sort = app.selection.sort
             again = sort.key == column.key
-            app.selection.sort = Sort(column.key, reversed=again and not sort.reversed)
+            app.selection.sort = sorting.Sort(column.key, reversed=again and not sort.reversed)
             app.order.follow(app.snapshot, app.selection)
             return
-        at += column.width + GAP
+        at += column.width + columns.GAP
 
 
 PANE: Final = Pane(

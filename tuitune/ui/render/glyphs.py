@@ -35,13 +35,7 @@ _SIGNS = {
     Shown.KILLED: "x",
     Shown.LOST: "?",
 }
-_ASCII = {
-    **_SIGNS,
-    Shown.STARTING: "o",
-    Shown.RUNNING: ">",
-    Shown.COMPLETE: "v",
-    Shown.PRUNED: "-",
-}
+_ASCII = {**_SIGNS, Shown.STARTING: "o", Shown.RUNNING: ">", Shown.COMPLETE: "v", Shown.PRUNED: "-"}
 
 
 class Glyphs(Record, frozen=True):

@@ -1,22 +1,15 @@
 """The widget of a pane, which repaints only the parts of lines that have changed."""
 
-from __future__ import annotations
+from collections.abc import Sequence
 
-from typing import TYPE_CHECKING
-
+from textual import events
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
 from tuitune.ui.render.lines import Box, Line, width_of
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from textual import events
-
-    from tuitune.ui.render.paint import Paint
+from tuitune.ui.render.paint import Paint
 
 
 class LinePane(Widget):

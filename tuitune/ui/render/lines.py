@@ -4,14 +4,10 @@ A line is a tuple of (text, role) spans. A role is a colour of `paint.COLOURS` a
 separated by blanks: "muted", "accent bold", "error reverse".
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from tuitune.messages.text import plain
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 Span = tuple[str, str]
 Line = tuple[Span, ...]

@@ -1,8 +1,6 @@
 """Styles of roles in the colours of a theme, for our lines and for Textual's own widgets."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import textual.theme
 from rich.segment import Segment
@@ -10,11 +8,8 @@ from rich.style import Style
 from textual.app import App
 from textual.strip import Strip
 
-from tuitune.ui.render.lines import cut, width_of
+from tuitune.ui.render import lines
 from tuitune.ui.render.themes import Theme, rgb
-
-if TYPE_CHECKING:
-    from tuitune.ui.render.lines import Line
 
 BACKGROUNDS = frozenset({"on-cursor", "on-mark"})
 ATTRIBUTES = frozenset({"bold", "dim", "italic", "underline", "reverse"})
@@ -29,7 +24,7 @@ class Paint:
         self.blank = self.style("")
 
     def change(self, theme: Theme) -> None:
-        """From now on in the colours of this theme."""
+        """Uses the colours of this theme from now on."""
         self.theme = theme
         self._styles.clear()
         self.blank = self.style("")
@@ -41,10 +36,10 @@ class Paint:
             known = self._styles[role] = self._made(role)
         return known
 
-    def strip(self, line: Line, width: int) -> Strip:
+    def strip(self, line: lines.Line, width: int) -> Strip:
         """The line, filled to `width` with blanks in the background of its last span."""
-        line = cut(line, width)
-        missing = width - width_of(line)
+        line = lines.cut(line, width)
+        missing = width - lines.width_of(line)
         spans = [*line, (" " * missing, self._tail(line))] if missing > 0 else line
         styled: list[tuple[str, Style]] = []
         for text, role in spans:
@@ -61,7 +56,7 @@ class Paint:
         return Strip([Segment(text, style) for text, style in styled], width)
 
     @staticmethod
-    def _tail(line: Line) -> str:
+    def _tail(line: lines.Line) -> str:
         words = line[-1][1].split() if line else ()
         return " ".join(w for w in words if w in BACKGROUNDS or w == "reverse")
 

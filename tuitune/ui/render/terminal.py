@@ -1,7 +1,5 @@
 """What the terminal itself answers: whether its background is light, and its box signs wide."""
 
-from __future__ import annotations
-
 import contextlib
 import math
 import os
@@ -11,12 +9,11 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
+
+from textual.events import Key
 
 from tuitune.messages.text import plain
-
-if TYPE_CHECKING:
-    from textual.events import Key
 
 # OSC 11 asks for the background. The position after a box sign tells how wide it is: terminals
 # set up for Chinese, Japanese or Korean may show it in two cells. Each terminal answers DA1, so

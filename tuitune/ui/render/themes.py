@@ -5,8 +5,6 @@ output is colours. Every terminal with many colours supports them. tests/ui/test
 the contrast of each role on its ground.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Final
 
@@ -38,122 +36,58 @@ class Theme(Record, frozen=True):
         return self.ground == "default"
 
 
-def _roles(  # noqa: PLR0913 - the table of roles
-    *,
-    ground: int,
-    text: int,
-    quiet: int,
-    muted: int,
-    faint: int,
-    rule: int,
-    title: int,
-    accent: int,
-    info: int,
-    success: int,
-    warning: int,
-    error: int,
-    lines: tuple[int, ...],
-    load: tuple[int, ...],
-    memory: tuple[int, ...],
-    heat: tuple[int, ...],
-) -> dict[str, int | str]:
-    """hole: the ground, seen on a filled place; quiet: ended early; lines: of curves.
-
-    rule: frames and the empty part of meters.
-    """
-    named: dict[str, int | str] = {
-        "text": text,
-        "quiet": quiet,
-        "muted": muted,
-        "faint": faint,
-        "rule": rule,
-        "title": title,
-        "accent": accent,
-        "info": info,
-        "success": success,
-        "warning": warning,
-        "error": error,
-    }
-    named |= {f"line-{letter}": colour for letter, colour in zip("abcdef", lines, strict=True)}
-    named |= {f"load-{step}": colour for step, colour in enumerate(load)}
-    named["hole"] = ground
-    named |= {f"heat-{step}": colour for step, colour in enumerate(heat)}
-    return named | {f"memory-{step}": colour for step, colour in enumerate(memory)}
+# The colours of each role in the themes dark, light and contrast.
+_ROLES: Final = {
+    "hole": (234, 231, 16),  # the ground, seen on a filled place
+    "text": (252, 235, 231),
+    "quiet": (248, 239, 254),  # of trials that ended early
+    "muted": (245, 241, 252),
+    "faint": (243, 245, 249),
+    "rule": (238, 250, 247),  # frames, and the empty part of meters
+    "title": (146, 55, 231),
+    "accent": (215, 130, 226),
+    "info": (110, 25, 123),
+    "success": (114, 28, 120),
+    "warning": (221, 94, 226),
+    "error": (210, 160, 217),
+}
+# The same for roles of several colours: "line-a" to "line-f", "load-0" to "load-8" and so on.
+_SERIES: Final = {
+    "line": (  # of curves
+        (215, 110, 176, 79, 149, 211),
+        (130, 25, 127, 29, 58, 161),
+        (226, 123, 219, 120, 231, 217),
+    ),
+    "load": (
+        (72, 78, 114, 150, 186, 221, 215, 209, 203),
+        (23, 29, 28, 64, 100, 136, 130, 166, 160),
+        (120, 120, 120, 156, 228, 226, 222, 217, 217),
+    ),
+    "memory": (
+        (67, 68, 74, 110, 110, 110, 110, 216, 203),
+        (24, 25, 25, 31, 31, 31, 31, 166, 160),
+        (123, 123, 123, 123, 123, 123, 123, 222, 217),
+    ),
+    "heat": (
+        (61, 67, 73, 72, 78, 114, 149, 185, 227),
+        (172, 136, 100, 65, 29, 30, 25, 19, 53),
+        (105, 111, 117, 80, 79, 120, 156, 227, 231),
+    ),
+}
 
 
-DARK: Final = Theme(
-    "dark",
-    _roles(
-        ground=234,
-        text=252,
-        quiet=248,
-        muted=245,
-        faint=243,
-        rule=238,
-        title=146,
-        accent=215,
-        info=110,
-        success=114,
-        warning=221,
-        error=210,
-        lines=(215, 110, 176, 79, 149, 211),
-        load=(72, 78, 114, 150, 186, 221, 215, 209, 203),
-        memory=(67, 68, 74, 110, 110, 110, 110, 216, 203),
-        heat=(61, 67, 73, 72, 78, 114, 149, 185, 227),
-    ),
-    ground=234,
-    cursor=237,
-    mark=235,
-)
-LIGHT: Final = Theme(
-    "light",
-    _roles(
-        ground=231,
-        text=235,
-        quiet=239,
-        muted=241,
-        faint=245,
-        rule=250,
-        title=55,
-        accent=130,
-        info=25,
-        success=28,
-        warning=94,
-        error=160,
-        lines=(130, 25, 127, 29, 58, 161),
-        load=(23, 29, 28, 64, 100, 136, 130, 166, 160),
-        memory=(24, 25, 25, 31, 31, 31, 31, 166, 160),
-        heat=(172, 136, 100, 65, 29, 30, 25, 19, 53),
-    ),
-    ground=231,
-    cursor=253,
-    mark=255,
-    dark=False,
-)
-CONTRAST: Final = Theme(
-    "contrast",
-    _roles(
-        ground=16,
-        text=231,
-        quiet=254,
-        muted=252,
-        faint=249,
-        rule=247,
-        title=231,
-        accent=226,
-        info=123,
-        success=120,
-        warning=226,
-        error=217,
-        lines=(226, 123, 219, 120, 231, 217),
-        load=(120, 120, 120, 156, 228, 226, 222, 217, 217),
-        memory=(123, 123, 123, 123, 123, 123, 123, 222, 217),
-        heat=(105, 111, 117, 80, 79, 120, 156, 227, 231),
-    ),
-    ground=16,
-    cursor=24,
-    mark=236,
-)
+def _colours(theme: int) -> dict[str, int | str]:
+    """The colours of a theme by role; theme: its place in the tables."""
+    found: dict[str, int | str] = {role: colours[theme] for role, colours in _ROLES.items()}
+    for name, series in _SERIES.items():
+        ends = "abcdef" if name == "line" else range(STEPS)
+        found |= {f"{name}-{end}": one for end, one in zip(ends, series[theme], strict=True)}
+    return found
+
+
+DARK: Final = Theme("dark", _colours(0), ground=234, cursor=237, mark=235)
+LIGHT: Final = Theme("light", _colours(1), ground=231, cursor=253, mark=255, dark=False)
+CONTRAST: Final = Theme("contrast", _colours(2), ground=16, cursor=24, mark=236)
 _PLAIN_COLOURS: Final[dict[str, int | str]] = {
     "text": "default",
     "hole": "default",

@@ -1,9 +1,9 @@
 """The form for a trial added by hand: a line for each parameter, checked while typing."""
 
-from __future__ import annotations
+from typing import Any, ClassVar
 
-from typing import TYPE_CHECKING, Any, ClassVar
-
+from textual import events
+from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
@@ -11,33 +11,36 @@ from textual.suggester import SuggestFromList
 from textual.widgets import Input, Static
 
 from tuitune.control.requests import Add
-from tuitune.core.space import Choice, Fixed
+from tuitune.core import space
 from tuitune.messages.text import configuration_words, trial_name
-from tuitune.ui.state.form import filled, read_form, typed
-
-if TYPE_CHECKING:
-    from textual import events
-    from textual.app import ComposeResult
-
-    from tuitune.core.space import Parameter
-    from tuitune.ui.actions.action import AppActions
-    from tuitune.ui.state.form import Field, Form
+from tuitune.ui.actions.action import AppActions
+from tuitune.ui.app import passed_on
+from tuitune.ui.state.form import Field, Form, filled, read_form, typed
 
 _KEYS = "enter adds the trial   up and down go to another line   ctrl+u empties a line   esc leaves"
+
+
+class Line(Input):
+    """The input of a parameter."""
+
+    def on_key(self, event: events.Key) -> None:
+        """Gives the form its own keys at once, so that a key right behind is not typed here."""
+        if isinstance(self.screen, AddScreen):
+            self.screen.on_key(event)
 
 
 class Row(Vertical):
     """A parameter: its name, its input, and below them its domain or a problem."""
 
-    def __init__(self, parameter: Parameter, text: str) -> None:
+    def __init__(self, parameter: space.Parameter, text: str) -> None:
         super().__init__()
         self.parameter = parameter
-        known = parameter.values if isinstance(parameter, Choice) else ()
-        self.line = Input(
+        known = parameter.values if isinstance(parameter, space.Choice) else ()
+        self.line = Line(
             text,
             compact=True,
             select_on_focus=False,
-            disabled=isinstance(parameter, Fixed),
+            disabled=isinstance(parameter, space.Fixed),
             suggester=SuggestFromList([typed(value) for value in known]) if known else None,
         )
         self.below = Static(classes="below")
@@ -94,24 +97,21 @@ class AddScreen(Screen[None]):
         self._show(self._form())
         first = next((row for row in self._rows if not row.line.disabled), None)
         if first is not None:
-            first.line.focus()
+            self.set_focus(first.line)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Checks the whole form, since parameters depend on one another."""
         event.stop()
         self._show(self._form())
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Sends the form."""
-        event.stop()
-        self._submit()
-
     def on_key(self, event: events.Key) -> None:
         """Closes the form, sends it or changes the line; other keys are for the input."""
+        if passed_on(self, event):
+            return
         if event.key == "escape":
             event.stop()
             self.dismiss()
-        elif event.key == "enter" and self.focused is None:
+        elif event.key == "enter":
             event.stop()
             self._submit()
         elif event.key in ("up", "down"):
@@ -133,7 +133,7 @@ class AddScreen(Screen[None]):
             (row for row, f in zip(self._rows, form.fields, strict=True) if f.problem), None
         )
         if wrong is not None:
-            wrong.line.focus()
+            self.set_focus(wrong.line)
         if form.problem:  # that of a field, or of a constraint, which the foot shows
             return
         self.dismiss()

@@ -1,22 +1,16 @@
 """Help texts: the keys of all actions, the signs, and the key file."""
 
-from __future__ import annotations
-
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from textwrap import wrap
-from typing import TYPE_CHECKING, Final, get_args
+from typing import Final, get_args
 
 from tuitune.messages.states import WORDS
-from tuitune.ui.actions.action import Group
+from tuitune.ui.actions.action import Action, Group
 from tuitune.ui.configuration import key_file
 from tuitune.ui.render.lines import Line, cut, fit, line, padded
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from tuitune.ui.actions.action import Action
-    from tuitune.ui.state.render_context import RenderContext
+from tuitune.ui.state.render_context import RenderContext
 
 _KEYS = 12  # cells for an action's keys
 TITLE = 19  # cells for its title, which its help follows

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from textual.screen import Screen
 
+from tuitune.ui.app import passed_on
 from tuitune.ui.render.line_pane import LinePane
 from tuitune.ui.render.lines import Line, ends, line
 from tuitune.ui.state.keymap import pressed
@@ -57,6 +58,8 @@ class LinesScreen(Screen[None]):
 
     def on_key(self, event: events.Key) -> None:
         """Scrolls, closes, or runs a function of `more`."""
+        if passed_on(self, event):
+            return
         event.stop()
         event.prevent_default()
         name = pressed(event.key, event.character)

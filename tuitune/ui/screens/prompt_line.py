@@ -1,17 +1,11 @@
 """The input line of a prompt, in the place of the messages."""
 
-from __future__ import annotations
+from collections.abc import Callable
 
-from typing import TYPE_CHECKING
-
+from textual import events
 from textual.widgets import Input
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from textual import events
-
-    from tuitune.ui.state.status_line import Prompt, StatusLine
+from tuitune.ui.state.status_line import Prompt, StatusLine
 
 
 class PromptLine(Input):
@@ -41,16 +35,29 @@ class PromptLine(Input):
         self.call_after_refresh(self._take_keys)
         self._paint_screen()
 
+    def on_key(self, event: events.Key) -> None:
+        """Ends the prompt at once, so that a key right behind belongs to the screen."""
+        prompt = self._status_line.prompt
+        if prompt is None:
+            event.prevent_default()  # it is not typed here, and goes on to the screen
+        elif event.key in ("escape", "enter", "tab"):
+            event.prevent_default()
+            self.key(event, prompt)
+
     def key(self, event: events.Key, prompt: Prompt) -> None:
-        """Handles a key that the input ignores, or that arrived before it had the focus."""
+        """Handles a key that ends or completes the line, or arrived before it had the focus."""
         if event.key == "escape":
             event.stop()
             self._end(prompt.dropped)
-        elif event.key == "tab" and prompt.complete is not None:
-            self.value = prompt.complete(self.value)
-            self.cursor_position = len(self.value)
         elif event.key == "enter":
-            self._submit(self.value)
+            event.stop()
+            text = self.value
+            self._end(lambda: prompt.done(text))
+        elif event.key == "tab":
+            event.stop()
+            if prompt.complete is not None:
+                self.value = prompt.complete(self.value)
+                self.cursor_position = len(self.value)
         elif event.key == "backspace":
             self.action_delete_left()
         elif event.is_printable and event.character is not None:
@@ -69,19 +76,9 @@ class PromptLine(Input):
         else:
             self._paint_screen()
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Closes the prompt and passes the line to it."""
-        event.stop()
-        self._submit(event.value)
-
-    def _submit(self, text: str) -> None:
-        prompt = self._status_line.prompt
-        if prompt is not None:
-            self._end(lambda: prompt.done(text))
-
     def _take_keys(self) -> None:
         if self._status_line.prompt is not None:
-            self.focus()
+            self.screen.set_focus(self)  # focus() is later: perhaps after the prompt's end
 
     def _end(self, then: Callable[[], None] | None) -> None:
         self._status_line.prompt = None

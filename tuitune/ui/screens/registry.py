@@ -1,28 +1,20 @@
 """The screens that open over the screen of a study."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
-from textual.command import CommandPalette, DiscoveryHit, Hit, Provider
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.screen import Screen
 
+from tuitune.ui.actions.action import Action, AppActions
 from tuitune.ui.actions.copying import configurations
-from tuitune.ui.screens.add import AddScreen
+from tuitune.ui.render.lines import Line
+from tuitune.ui.render.paint import Paint
+from tuitune.ui.screens import add, lines
 from tuitune.ui.screens.help import help_lines, key_lines
-from tuitune.ui.screens.lines import LinesScreen
+from tuitune.ui.state.render_context import RenderContext
 from tuitune.ui.text.summary import summary_lines
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from textual.command import Hits
-    from textual.screen import Screen
-
-    from tuitune.ui.actions.action import Action, AppActions
-    from tuitune.ui.render.lines import Line
-    from tuitune.ui.render.paint import Paint
-    from tuitune.ui.state.render_context import RenderContext
 
 
 def screen_named(name: str, app: AppActions, paint: Paint) -> Screen[Any]:
@@ -32,7 +24,7 @@ def screen_named(name: str, app: AppActions, paint: Paint) -> Screen[Any]:
         "summary": lambda: _lines(app, paint, "summary", summary_lines, copies=True),
         "keys": lambda: _lines(app, paint, "keys", _of_actions(app, key_lines)),
         "palette": lambda: CommandPalette([_ActionCommands]),
-        "add": lambda: AddScreen(app),
+        "add": lambda: add.AddScreen(app),
     }
     return made[name]()
 
@@ -50,7 +42,7 @@ def _lines(
     text: Callable[[RenderContext, int], list[Line]],
     *,
     copies: bool = False,
-) -> LinesScreen:
+) -> lines.LinesScreen:
     """A screen of text about the state when it is opened."""
     context = app.context()
     best = app.snapshot.row(app.snapshot.best)
@@ -58,7 +50,7 @@ def _lines(
     if copies and best is not None:
         what = "the best configuration"
         more["y"] = ("copy the configuration", lambda: app.copy(configurations([best]), what))
-    return LinesScreen(
+    return lines.LinesScreen(
         title, lambda width: text(context, width), paint, rule=context.glyphs.rule, more=more
     )
 

@@ -13,21 +13,17 @@ from tuitune.messages.text import plain
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import delete_study
 from tuitune.studyfile import StudyFileError
-from tuitune.ui.actions.study_list import STUDY_ACTS
-from tuitune.ui.app import show_title
+from tuitune.ui.actions import study_list
+from tuitune.ui.app import passed_on, show_title
 from tuitune.ui.panes.bottom import asking_line, fitting, key_at, message_line
-from tuitune.ui.render.glyphs import ASCII, FULL
-from tuitune.ui.render.line_pane import LinePane
+from tuitune.ui.render import glyphs, line_pane, paint, themes
 from tuitune.ui.render.lines import Box, Line, Size, line, wrapped
-from tuitune.ui.render.paint import Paint
-from tuitune.ui.render.themes import THEMES
 from tuitune.ui.screens.lines import LinesScreen
 from tuitune.ui.screens.prompt_line import PromptLine
 from tuitune.ui.services import NO_START, asked
-from tuitune.ui.state.keymap import key_named, pressed
-from tuitune.ui.state.render_context import TRIALS
-from tuitune.ui.state.status_line import Prompt, StatusLine
-from tuitune.ui.state.studies import Studies
+from tuitune.ui.state import render_context, studies
+from tuitune.ui.state.keymap import Keymap, key_named, pressed
+from tuitune.ui.state.status_line import Menu, Prompt, Question, StatusLine
 from tuitune.ui.text.studies import Listing, first_seen, study_lines
 
 if TYPE_CHECKING:
@@ -38,11 +34,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from tuitune.control.requests import Request
-    from tuitune.ui.actions.study_list import StudyAct
-    from tuitune.ui.state.keymap import Keymap
     from tuitune.ui.state.options import Options, Restart
-    from tuitune.ui.state.status_line import Menu, Question
-    from tuitune.ui.state.studies import Entry
 
 _TICK = 1.0  # s between two readings of the studies
 _HEAD = 2  # lines above the first study
@@ -71,22 +63,24 @@ class StudiesScreen(Screen[None]):
         is left from the list. cursor: the folder of the study that it begins on.
         """
         super().__init__()
-        self._studies = Studies(runs)
+        self._studies = studies.Studies(runs)
         self._keymap = keymap
         self._readonly = options.readonly
         self._screen_of = screen_of
         self._restart_of = restart_of
         self._left = left
-        self._glyphs = ASCII if options.ascii else FULL
-        self._paint = Paint(THEMES[options.theme])
-        self._panes = {name: LinePane(name, self._paint) for name in ("studies", "flash", "keys")}
+        self._glyphs = glyphs.ASCII if options.ascii else glyphs.FULL
+        self._paint = paint.Paint(themes.THEMES[options.theme])
+        self._panes = {
+            name: line_pane.LinePane(name, self._paint) for name in ("studies", "flash", "keys")
+        }
         self._status_line = StatusLine()
         self._prompt_line = PromptLine(self._status_line, self._draw, self._draw)
         self._working = ThreadPoolExecutor(max_workers=1)  # requests keep their order
         self._cursor = None if cursor is None else cursor.resolve()
         self._filter = ""
-        self._by_key: dict[str, StudyAct] = {
-            key: act for act in STUDY_ACTS for key in self._keys_of(act)
+        self._by_key: dict[str, study_list.StudyAct] = {
+            key: act for act in study_list.STUDY_ACTS for key in self._keys_of(act)
         }
         self._acts: Mapping[str, Callable[[], object]] = {
             "move.down": lambda: self._by_lines(1),
@@ -165,7 +159,7 @@ class StudiesScreen(Screen[None]):
         return Listing(entries, line_of, self._filter, self._glyphs, time.time())
 
     @property
-    def _chosen(self) -> Entry | None:
+    def _chosen(self) -> studies.Entry | None:
         """The cursor's study, which it stays on."""
         return self._listing().chosen
 
@@ -174,25 +168,28 @@ class StudiesScreen(Screen[None]):
         """The lines for studies."""
         return max(1, self.size.height - _HEAD - _BELOW)
 
-    def _hints(self, entry: Entry | None, width: int) -> Line:
+    def _hints(self, entry: studies.Entry | None, width: int) -> Line:
         opens = entry is not None and entry.state != "unreadable"
         named = [(self._keymap.shown("pane.enter"), "open")] if opens else []
         if entry is not None and not self._readonly:
-            named += [(self._key(act), act.title) for act in STUDY_ACTS if not act.why_not(entry)]
+            named += [
+                (next(iter(self._keys_of(act)), ""), act.title)
+                for act in study_list.STUDY_ACTS
+                if not act.why_not(entry)
+            ]
         others = (("table.filter", "filter"), ("app.help", "help"))
         named += [(self._keymap.shown(id_), word) for id_, word in others]
         return fitting(named, width, ((self._keymap.shown("app.quit"), "leave"),))
 
-    def _keys_of(self, act: StudyAct) -> tuple[str, ...]:
+    def _keys_of(self, act: study_list.StudyAct) -> tuple[str, ...]:
         return (*act.keys, *(self._keymap.keys(act.id) if act.id else ()))
-
-    def _key(self, act: StudyAct) -> str:
-        return next(iter(self._keys_of(act)), "")
 
     # --- the keyboard and the mouse --------------------------------------------------------------
 
     def on_key(self, event: events.Key) -> None:
         """Passes the key to an open prompt, question or menu, else runs its act."""
+        if passed_on(self, event):
+            return
         if self._status_line.prompt is not None:
             self._prompt_line.key(event, self._status_line.prompt)
             return
@@ -208,11 +205,11 @@ class StudiesScreen(Screen[None]):
         if own is not None:
             self._run(own)
             return
-        act = self._acts.get(self._keymap.find(key, character, TRIALS) or "")
+        act = self._acts.get(self._keymap.find(key, character, render_context.TRIALS) or "")
         if act is not None:
             act()
 
-    def on_line_pane_clicked(self, event: LinePane.Clicked) -> None:
+    def on_line_pane_clicked(self, event: line_pane.LinePane.Clicked) -> None:
         """Moves the cursor, a double click opens; a click on a key's label presses it."""
         if event.pane != "studies" and self._status_line.prompt is None:
             key = key_at(self._panes[event.pane].line(event.line), event.column)
@@ -228,7 +225,7 @@ class StudiesScreen(Screen[None]):
             if event.double:
                 self._open()
 
-    def on_line_pane_wheeled(self, event: LinePane.Wheeled) -> None:
+    def on_line_pane_wheeled(self, event: line_pane.LinePane.Wheeled) -> None:
         """Moves the cursor."""
         self._by_lines(event.lines)
 
@@ -286,7 +283,7 @@ class StudiesScreen(Screen[None]):
             ("app.suspend", "Back to the shell; `fg` shows the list again."),
             ("app.quit", "Leave; studies run on."),
         )
-        acts = [(" ".join(self._keys_of(act)), act.help) for act in STUDY_ACTS]
+        acts = [(" ".join(self._keys_of(act)), act.help) for act in study_list.STUDY_ACTS]
         others = [(" ".join(self._keymap.keys(id_)), words) for id_, words in named]
         return [
             line((f"{'' if below else keys:<{_KEYS}}", "accent"), (part, "text"))
@@ -296,7 +293,7 @@ class StudiesScreen(Screen[None]):
 
     # --- the methods of actions.study_list.StudyActs ---------------------------------------------
 
-    def _run(self, act: StudyAct) -> None:
+    def _run(self, act: study_list.StudyAct) -> None:
         """Runs an act on the cursor's study, or shows why it can't be done."""
         entry = self._chosen
         if entry is None:

@@ -10,29 +10,16 @@ from textual.screen import Screen
 
 from tuitune.core.events import ENDED
 from tuitune.store.errors import StoreError
-from tuitune.ui.app import TuituneApp, show_title
-from tuitune.ui.panes import bottom, layout, status
-from tuitune.ui.panes.pane import (
-    BARE,
-    BOX,
-    RULED,
-    Click,
-    Edges,
-    Framed,
-    failure,
-    frame_role,
-)
-from tuitune.ui.panes.trials import lines_above
-from tuitune.ui.render.glyphs import ASCII, FULL
-from tuitune.ui.render.line_pane import LinePane
-from tuitune.ui.render.lines import Size, line
+from tuitune.ui.app import TuituneApp, passed_on, show_title
+from tuitune.ui.panes import bottom, layout, log, status, trials
+from tuitune.ui.panes.pane import BARE, BOX, RULED, Click, Edges, Framed, failure, frame_role
+from tuitune.ui.render import glyphs, line_pane, themes
+from tuitune.ui.render.lines import Box, Line, Size, line
 from tuitune.ui.render.paint import Paint, dress
-from tuitune.ui.render.themes import THEMES
 from tuitune.ui.screens.prompt_line import PromptLine
 from tuitune.ui.services import Services
-from tuitune.ui.state.keymap import key_named
+from tuitune.ui.state import keymap, status_line
 from tuitune.ui.state.render_context import TRIALS, RenderContext, Selection
-from tuitune.ui.state.status_line import StatusLine
 from tuitune.ui.table.order import Order
 
 if TYPE_CHECKING:
@@ -44,11 +31,9 @@ if TYPE_CHECKING:
     from tuitune.control.requests import Request
     from tuitune.ui.actions.action import Action
     from tuitune.ui.configuration import Configuration
-    from tuitune.ui.render.lines import Box, Line
-    from tuitune.ui.state.options import Options, Restart
+    from tuitune.ui.state.options import Options, Restart, TrainOn
     from tuitune.ui.state.snapshot import Snapshot
     from tuitune.ui.state.source import Source
-    from tuitune.ui.state.status_line import Menu, Prompt, Question
 
     Draw = Callable[[RenderContext, Size], list[Line]]
 
@@ -56,15 +41,17 @@ if TYPE_CHECKING:
 class StudyScreen(Screen[None]):
     """The screen of one study. It owns the user's selection; the study is only read."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a study is shown and acted on with
         self,
         source: Source,
         configuration: Configuration,
         options: Options,
         restart: Restart | None = None,
+        train: TrainOn | None = None,
+        *,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """restart: starts an engine on the study; None where that can't be done."""
+        """restart, train: start an engine, or a study of one trial; None where that can't be."""
         super().__init__()
         self.keymap = configuration.keymap
         self.actions: Mapping[str, Action] = {one.id: one for one in configuration.actions}
@@ -72,14 +59,14 @@ class StudyScreen(Screen[None]):
         self.snapshot: Snapshot = source.snapshot
         self.selection = Selection()
         self.order = Order()
-        self.status_line = StatusLine()
+        self.status_line = status_line.StatusLine()
         self._tick_seconds = options.tick
         self._source = source
         self._clock = clock
         self._prompt_line = PromptLine(self.status_line, self.paint, self.move)
-        self._services = Services(self, self, source, restart)
-        self._paint = Paint(THEMES[options.theme])
-        self._glyphs = ASCII if options.ascii else FULL
+        self._services = Services(self, self, source, restart, train)
+        self._paint = Paint(themes.THEMES[options.theme])
+        self._glyphs = glyphs.ASCII if options.ascii else glyphs.FULL
         self._numbered = {pane.name: pane for pane in configuration.panes}
         hints = {pane.name: pane.hints for pane in configuration.panes}
         self._draw: dict[str, Draw] = {
@@ -89,7 +76,7 @@ class StudyScreen(Screen[None]):
             layout.KEYS: bottom.KeysPane(hints).lines,
             **dict.fromkeys(layout.BARS, _bar),
         }
-        self._panes = {name: LinePane(name, self._paint) for name in self._draw}
+        self._panes = {name: line_pane.LinePane(name, self._paint) for name in self._draw}
         self._frames = {name: Framed() for name in self._numbered}
         self._boxes: dict[str, Box] = {}
         self._shown: object = None
@@ -139,6 +126,8 @@ class StudyScreen(Screen[None]):
         if not self.selection.frozen:
             self._read(lambda: self._source.refresh(self._clock()))
             self.order.follow(self.snapshot, self.selection)
+        if "log" in self._boxes:
+            self._services.follow_log(log.shown_trial(self.context()))
         self._show_title()
         expired = self.status_line.expire(time.monotonic())
         # times are shown in whole seconds; without an engine they don't advance
@@ -219,7 +208,7 @@ class StudyScreen(Screen[None]):
         table = boxes.get(TRIALS)
         if table is not None:  # below its title, its errors and its heads
             room = self._inner(TRIALS, table)
-            self.order.lines = max(1, room.height - lines_above(self.order, room))
+            self.order.lines = max(1, room.height - trials.lines_above(self.order, room))
         if boxes == self._boxes:
             return
         self._boxes = boxes
@@ -233,6 +222,8 @@ class StudyScreen(Screen[None]):
 
     def on_key(self, event: events.Key) -> None:
         """Passes the key to an open prompt, question or menu, else runs its action."""
+        if passed_on(self, event):
+            return
         if self.status_line.prompt is not None:
             self._prompt_line.key(event, self.status_line.prompt)
             return
@@ -264,13 +255,13 @@ class StudyScreen(Screen[None]):
             action.run(self)
         self.paint()
 
-    def on_line_pane_clicked(self, event: LinePane.Clicked) -> None:
+    def on_line_pane_clicked(self, event: line_pane.LinePane.Clicked) -> None:
         """Focuses the pane and passes it the click."""
         event.stop()
         if event.pane in (layout.FLASH, layout.KEYS) and self.status_line.prompt is None:
             key = bottom.key_at(self._panes[event.pane].line(event.line), event.column)
             if key:
-                self._press(key_named(key), None)
+                self._press(keymap.key_named(key), None)
         pane = self._numbered.get(event.pane)
         if pane is not None:
             self.selection.focus = pane.name
@@ -279,7 +270,7 @@ class StudyScreen(Screen[None]):
                 pane.click(self, Click(column, event.line, event.double))
         self.paint()
 
-    def on_line_pane_wheeled(self, event: LinePane.Wheeled) -> None:
+    def on_line_pane_wheeled(self, event: line_pane.LinePane.Wheeled) -> None:
         """Scrolls the pane under the mouse, even if another has the focus."""
         event.stop()
         pane = self._numbered.get(event.pane)
@@ -307,19 +298,19 @@ class StudyScreen(Screen[None]):
         self.status_line.say(text, role, time.monotonic())
         self.paint()
 
-    def ask(self, question: Question) -> None:
+    def ask(self, question: status_line.Question) -> None:
         """Opens a question; if it asks for a word, as a prompt."""
         self.status_line.question = question
         if question.word:
             self._prompt_line.begin(self.status_line.typed(question))
         self.paint()
 
-    def menu(self, menu: Menu) -> None:
+    def menu(self, menu: status_line.Menu) -> None:
         """Opens a menu on the two last lines."""
         self.status_line.menu = menu
         self.paint()
 
-    def prompt(self, prompt: Prompt) -> None:
+    def prompt(self, prompt: status_line.Prompt) -> None:
         """Opens a prompt in the place of the messages."""
         self._prompt_line.begin(prompt)
 
@@ -346,6 +337,10 @@ class StudyScreen(Screen[None]):
         """Starts an engine from another thread."""
         self._services.restart()
 
+    def train(self, trial: int, to: int) -> None:
+        """Starts a study that trains it on, from another thread."""
+        self._services.train(trial, to)
+
     def move(self) -> None:
         """Updates order and window of the table for the selection, and paints."""
         self.order.follow(self.snapshot, self.selection)
@@ -357,7 +352,7 @@ class StudyScreen(Screen[None]):
 
     def set_theme(self, name: str) -> None:
         """Draws everything in other colours."""
-        self._paint.change(THEMES[name])
+        self._paint.change(themes.THEMES[name])
         dress(self.app, self._paint.theme)
         for pane in self._panes.values():
             pane.forget()

@@ -1,18 +1,12 @@
 """The form of a new trial: typed values, and their problems."""
 
-from __future__ import annotations
+from collections.abc import Mapping
+from typing import Any
 
-from typing import TYPE_CHECKING, Any
-
-from tuitune.core.space import Choice, Fixed, Sampled, index_of, parents_first, spell, value_problem
+from tuitune.core import space as spaces
 from tuitune.messages.parameters import condition, domain
 from tuitune.studyfile.document import parsed
 from tuitune.ui.state.records import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tuitune.core.space import Parameter, SearchSpace
 
 _METHOD = "left empty: the search chooses it"
 
@@ -20,7 +14,7 @@ _METHOD = "left empty: the search chooses it"
 class Field(Record, frozen=True):
     """One parameter of the form."""
 
-    parameter: Parameter
+    parameter: spaces.Parameter
     text: str
     value: Any  # None if nothing was typed
     exists: bool  # whether it is active, given the typed values of its parents
@@ -38,7 +32,7 @@ class Field(Record, frozen=True):
         known = f"{domain(self.parameter)} {condition(self.parameter)}".strip()
         if not self.exists:
             return f"unused unless {condition(self.parameter).removeprefix('when ')}"
-        free = isinstance(self.parameter, Fixed) or self.text.strip()
+        free = isinstance(self.parameter, spaces.Fixed) or self.text.strip()
         return known if free else f"{known}; {_METHOD}"
 
 
@@ -59,9 +53,9 @@ class Form(Record, frozen=True):
         return next((f"{f.name}: {f.problem}" for f in self.fields if f.problem), self.broken)
 
 
-def read_form(space: SearchSpace, texts: Mapping[str, str]) -> Form:
+def read_form(space: spaces.SearchSpace, texts: Mapping[str, str]) -> Form:
     """Reads typed texts, by parameter; the search chooses values for missing and blank ones."""
-    ordered, _ = parents_first(space.parameters)
+    ordered, _ = spaces.parents_first(space.parameters)
     known: dict[str, Any] = {}
     found: dict[str, Field] = {}
     for parameter in ordered:
@@ -75,16 +69,16 @@ def read_form(space: SearchSpace, texts: Mapping[str, str]) -> Form:
     return Form(form.fields, next(iter(space.problems(form.config, partial=True)), ""))
 
 
-def filled(space: SearchSpace, config: Mapping[str, Any]) -> dict[str, str]:
+def filled(space: spaces.SearchSpace, config: Mapping[str, Any]) -> dict[str, str]:
     """Initial texts by parameter: a configuration, and the fixed values."""
     texts = {p.name: typed(config[p.name]) for p in space.parameters if p.name in config}
-    fixed = {p.name: typed(p.value) for p in space.parameters if isinstance(p, Fixed)}
+    fixed = {p.name: typed(p.value) for p in space.parameters if isinstance(p, spaces.Fixed)}
     return {**texts, **fixed}
 
 
 def typed(value: object) -> str:
     """A value as a user would type it: TOML, but words without quotes."""
-    return value if isinstance(value, str) and read_text(value) == value else spell(value)
+    return value if isinstance(value, str) and read_text(value) == value else spaces.spell(value)
 
 
 def read_text(text: str) -> Any:
@@ -93,25 +87,27 @@ def read_text(text: str) -> Any:
     return value if path else text
 
 
-def _field(space: SearchSpace, parameter: Parameter, text: str, known: Mapping[str, Any]) -> Field:
+def _field(
+    space: spaces.SearchSpace, parameter: spaces.Parameter, text: str, known: Mapping[str, Any]
+) -> Field:
     unknown = [parent for parent in parameter.when if parent not in known]
     exists = bool(unknown) or space.is_active(parameter, known)
     if not text.strip() or not exists:
         return Field(parameter, text, None, exists, "")
-    if isinstance(parameter, Sampled):
+    if isinstance(parameter, spaces.Sampled):
         return Field(parameter, text, read_text(text), exists, "")
     value = _possible(parameter, text)
-    problem = value_problem(parameter, value)
-    if not problem and unknown and not isinstance(parameter, Fixed):
+    problem = spaces.value_problem(parameter, value)
+    if not problem and unknown and not isinstance(parameter, spaces.Fixed):
         problem = f"is used only {condition(parameter)}; give {unknown[0]} too"
-    fixed = isinstance(parameter, Fixed) and not problem
+    fixed = isinstance(parameter, spaces.Fixed) and not problem
     return Field(parameter, text, None if fixed and unknown else value, exists, problem)
 
 
-def _possible(parameter: Parameter, text: str) -> Any:
+def _possible(parameter: spaces.Parameter, text: str) -> Any:
     """The typed value; for a choice, the text itself if only that is a possible value."""
     value = read_text(text.strip())
     bare = text.strip()
-    if isinstance(parameter, Choice) and index_of(parameter, value) is None:
-        return bare if index_of(parameter, bare) is not None else value
+    if isinstance(parameter, spaces.Choice) and spaces.index_of(parameter, value) is None:
+        return bare if spaces.index_of(parameter, bare) is not None else value
     return value

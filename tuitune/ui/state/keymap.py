@@ -1,12 +1,8 @@
 """The keys of actions: which action a key runs in which pane."""
 
-from __future__ import annotations
-
 import unicodedata
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 _SHOWN: Mapping[str, str] = {"escape": "esc", "f1": "F1", "pageup": "pgup", "pagedown": "pgdn"}
 

@@ -28,12 +28,27 @@ class Restart(Protocol):
         """
 
 
+class Training(Record, frozen=True):
+    """What has come of training a trial on: words to be shown."""
+
+    words: str
+    failed: bool = False
+
+
+class TrainOn(Protocol):
+    """Trains a trial of a study on, as the only trial of another study, which it starts."""
+
+    def __call__(self, trial: int, to: int) -> Training:
+        """to: the resource up to which it is trained."""
+
+
 class OpenedStudy(Record, frozen=True):
     """A study to show."""
 
     folder: Path
     file: str  # the study file as a command takes it, with its name if the file has another
     restart: Restart | None = None
+    train: TrainOn | None = None
 
 
 class StudyList(Record, frozen=True):

@@ -3,8 +3,6 @@
 They are never decoded, so the types of their fields need not exist at run time.
 """
 
-from __future__ import annotations
-
 import msgspec
 
 

@@ -8,8 +8,7 @@ import msgspec
 
 from tuitune.ui.render.themes import DARK, Theme
 from tuitune.ui.state.records import Holder, Record
-from tuitune.ui.table.filtering import ALL, Filter
-from tuitune.ui.table.sorting import BY_VALUE, Sort
+from tuitune.ui.table import filtering, sorting
 
 if TYPE_CHECKING:
     from tuitune.messages.failures import FailureGroup
@@ -26,14 +25,16 @@ class Selection(Holder):
 
     focus: str = TRIALS
     zoomed: str | None = None
+    node: str | None = None  # the node under the cursor of the devices; None: the first
+    node_opened: bool = False  # the devices alone are those of this node
 
     cursor: int | None = None  # the trial under the cursor
     top: int = 0  # the first visible line of the table
     marks: set[int] = msgspec.field(default_factory=set)
     anchor: int | None = None  # the trial at which an open range of marks begins
     kept: frozenset[int] = frozenset()  # the marks before the range was opened
-    sort: Sort = BY_VALUE
-    filter: Filter = ALL
+    sort: sorting.Sort = sorting.BY_VALUE
+    filter: filtering.Filter = filtering.ALL
     wide: bool = False  # the table shows parameters before other columns
     first_column: int = 0  # index of the first visible one of the columns that scroll
     hidden: frozenset[str] = frozenset()  # keys of columns that are not shown
@@ -56,9 +57,8 @@ class Selection(Holder):
     log_trial: int | None = None  # None: the cursor's
     wrap: bool = False  # long lines of the log are wrapped
     find: str = ""  # the text highlighted in the log
-    log_end: tuple[int, int] | None = (
-        None  # (trial, byte) up to which the log is shown; None: the end, also as it grows
-    )
+    # (trial, byte) up to which the log is shown; None: the end, also as it grows
+    log_end: tuple[int, int] | None = None
     all_why: bool = False  # "why" shows the whole study, not the cursor's trial
 
 

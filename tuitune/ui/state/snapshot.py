@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from array import array
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Final, Literal, Protocol
 
 import msgspec
 
-from tuitune.core.events import ENDED
+from tuitune.core import events
+from tuitune.core.placement.snapshots import DeviceSample
+from tuitune.core.search.importance import Importance
+from tuitune.core.spec import StudySpec
 from tuitune.core.study.forecast import Forecast
-from tuitune.messages.states import shown_counts
+from tuitune.messages.states import Shown, shown_counts
 from tuitune.store.curves import Curve, new_curve
+from tuitune.store.reader import Report
+from tuitune.store.rows import StudyRow, TrialRow
 from tuitune.ui.state.records import Holder
 
-if TYPE_CHECKING:
-    from array import array
-    from collections import deque
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from tuitune.core.events import AnyFact, TrialState
-    from tuitune.core.placement.snapshots import DeviceSample
-    from tuitune.core.search.importance import Importance
-    from tuitune.core.spec import StudySpec
-    from tuitune.messages.states import Shown
-    from tuitune.store.reader import Report
-    from tuitune.store.rows import StudyRow, TrialRow
-
-POINTS: Final = 512  # of a long curve: at twice as many, every second point is dropped
+POINTS: Final = 512  # of a long curve: at twice as many, it is thinned
 _NONE: Final = new_curve()
 
 
@@ -110,7 +105,7 @@ class FollowedForecast:
 
 
 def _is_settled(row: TrialRow) -> bool:
-    return row.state in ENDED or row.at_rung
+    return row.state in events.ENDED or row.at_rung
 
 
 def elapsed(snapshot: Snapshot) -> float:
@@ -144,10 +139,10 @@ class Attempt(Holder):
 class Sources(Protocol):
     """Reads of panes from the store, on demand. Results are cached until they change."""
 
-    def facts_of(self, trial: int) -> Sequence[tuple[int, AnyFact]]:
+    def facts_of(self, trial: int) -> Sequence[tuple[int, events.AnyFact]]:
         """(number, fact) about a trial, oldest first."""
 
-    def newest(self) -> Sequence[tuple[int, AnyFact]]:
+    def newest(self) -> Sequence[tuple[int, events.AnyFact]]:
         """(number, fact) of the newest notable facts of the study, newest first."""
 
     def curve(self, trial: int, metric: str) -> Curve:
@@ -155,6 +150,9 @@ class Sources(Protocol):
 
     def attempts(self) -> Sequence[Attempt]:
         """All attempts, in the order of their start; new ones are appended to the same list."""
+
+    def read_history(self, devices: Iterable[DeviceSample]) -> None:
+        """Reads older samples of these devices into the snapshot, where it has only new ones."""
 
     def importance(self) -> Importance | None:
         """The newest importance of the parameters; None until it is computed."""
@@ -181,7 +179,7 @@ class Snapshot(Holder):
     engine: Engine = msgspec.field(default_factory=Engine)
     rows: list[TrialRow] = msgspec.field(default_factory=list)  # by trial number
     changed: set[int] = msgspec.field(default_factory=set)  # trials that the last refresh changed
-    counts: dict[TrialState, int] = msgspec.field(default_factory=dict)  # by state
+    counts: dict[events.TrialState, int] = msgspec.field(default_factory=dict)  # by state
     ranked: tuple[str, ...] = ()  # parameters by importance; () until it is known and not worthless
     held: int = 0  # how many of the paused trials are held at a rung
     frozen: int = 0  # how many of them are frozen

@@ -1,38 +1,27 @@
 """Reads of the app from the store: changes at each tick, and queries on demand."""
 
-from __future__ import annotations
-
 import math
 import socket
-from collections import Counter, deque
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING
 
 import msgspec
 
-from tuitune.core.events import TrialState
-from tuitune.core.search.importance import FINISHED, GROWTH, is_due
+from tuitune.core import events
+from tuitune.core.placement.snapshots import DeviceSample
+from tuitune.core.search.importance import FINISHED, GROWTH, Importance, is_due
 from tuitune.core.study.ranking import best_of, loss
 from tuitune.messages.parameters import by_importance, is_useless
 from tuitune.store import owner
 from tuitune.store.curves import new_curve
 from tuitune.store.folder import DATABASE, DOCUMENT
-from tuitune.store.reader import Changes, Curve, Reader
-from tuitune.store.rows import StudyRow
+from tuitune.store.reader import Changes, Curve, Reader, Report
+from tuitune.store.rows import EngineRow, StudyRow, TrialRow
 from tuitune.studyfile import load
-from tuitune.ui.state.options import NEAR
-from tuitune.ui.state.records import Holder
-from tuitune.ui.state.snapshot import HISTORY, POINTS, Attempt, Curves, Snapshot
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
-
-    from tuitune.core.events import AnyFact
-    from tuitune.core.search.importance import Importance
-    from tuitune.store.reader import Report
-    from tuitune.store.rows import EngineRow, TrialRow
-    from tuitune.ui.state.snapshot import EngineState
+from tuitune.ui.state import device_samples, options, records
+from tuitune.ui.state.snapshot import POINTS, Attempt, Curves, EngineState, Snapshot
 
 _NEWEST = 200  # facts of the whole study
 _SILENT_AFTER = 5.0  # s without a change while the engine runs, which samples devices every second
@@ -48,25 +37,25 @@ class _LazyQueries:
 
     def __init__(self, reader: Reader) -> None:
         self.snapshot: Snapshot | None = None
+        self.devices: device_samples.DeviceSamples | None = None
         self._reader = reader
-        self._facts: tuple[object, Sequence[tuple[int, AnyFact]]] = (None, ())
-        self._newest: tuple[object, Sequence[tuple[int, AnyFact]]] = (None, ())
+        self._facts: tuple[object, Sequence[tuple[int, events.AnyFact]]] = (None, ())
+        self._newest: tuple[object, Sequence[tuple[int, events.AnyFact]]] = (None, ())
         self._metrics: dict[int, _Metrics] = {}
         self._attempts = _Attempts()
         self._importance: Importance | None = None
-        self._asked_at: object = (
-            None  # the version of the snapshot at the last read of the importance
-        )
+        # the version of the snapshot at the last read of the importance
+        self._asked_at: object = None
         self._computing: _Computation | None = None
 
-    def facts_of(self, trial: int) -> Sequence[tuple[int, AnyFact]]:
+    def facts_of(self, trial: int) -> Sequence[tuple[int, events.AnyFact]]:
         """See `Sources`; read again when the row of the trial changes."""
         key = (trial, self._stamp(trial))
         if self._facts[0] != key:
             self._facts = (key, self._reader.facts_of(trial))
         return self._facts[1]
 
-    def newest(self) -> Sequence[tuple[int, AnyFact]]:
+    def newest(self) -> Sequence[tuple[int, events.AnyFact]]:
         """See `Sources`; the newest 200 facts, read again with each version of the snapshot."""
         key = self.snapshot.version if self.snapshot else None
         if self._newest[0] != key:
@@ -107,6 +96,11 @@ class _LazyQueries:
             self._computing = _Computation(snapshot.folder, finished)
         return self._importance
 
+    def read_history(self, devices: Iterable[DeviceSample]) -> None:
+        """See `Sources`."""
+        if self.devices is not None and self.snapshot is not None:
+            self.devices.read_history(devices, self.snapshot.now)
+
     def poll(self) -> bool:
         """Takes over a computed importance; returns whether there is one."""
         if self._computing is None or self._computing.result is None:
@@ -132,7 +126,7 @@ class _Computation:
         self.result = compute(folder, finished)
 
 
-class _Metrics(Holder):
+class _Metrics(records.Holder):
     """The curves of all metrics of a trial, up to report `seq`."""
 
     stamp: object = None
@@ -152,7 +146,7 @@ class _Metrics(Holder):
                     curve.thin()
 
 
-class _Attempts(Holder):
+class _Attempts(records.Holder):
     """All attempts up to fact `seq`."""
 
     version: int | None = None
@@ -179,7 +173,9 @@ class Source:
     two readings of the devices and checks whether the engine runs.
     """
 
-    def __init__(self, folder: Path, file: str, now: float, devices_tick: float = NEAR) -> None:
+    def __init__(
+        self, folder: Path, file: str, now: float, devices_tick: float = options.NEAR
+    ) -> None:
         self._devices_tick = devices_tick
         self._reader = Reader.open(folder / DATABASE)
         spec = load(folder / DOCUMENT, check_target=False)
@@ -188,13 +184,15 @@ class Source:
         self._seq = first.seq
         self._engine: EngineRow | None = None
         self._devices_read = -math.inf
-        self._sampled = now - HISTORY
         self._ranked_at = -math.inf
         self._unplotted: list[Report] | None = []  # reports from before `load_curves`
         self._until = first.seq
         self._queries = queries = _LazyQueries(self._reader)
         self.snapshot = Snapshot(spec, folder, file, Curves(), first.study or StudyRow(), queries)
         queries.snapshot = self.snapshot
+        self._devices = queries.devices = device_samples.DeviceSamples(
+            self._reader, self.snapshot.devices
+        )
         self._find_engine()
         self._take(first, now)
         self.snapshot.engine.last_change = _last_change(
@@ -205,7 +203,9 @@ class Source:
 
     def complete(self, numbers: Iterable[int]) -> None:
         """Reads the whole rows of these trials and of running ones, for the first paint."""
-        running = (row.number for row in self.snapshot.rows if row.state == TrialState.RUNNING)
+        running = (
+            row.number for row in self.snapshot.rows if row.state == events.TrialState.RUNNING
+        )
         self._place(self._reader.some({*numbers, *running}))
 
     def fill(self) -> None:
@@ -306,11 +306,16 @@ class Source:
         objective = snapshot.spec.objective
         leader = snapshot.row(snapshot.best)
         moved = leader is None or any(row.number == leader.number for row in rows)
-        if leader is None or moved or snapshot.partial or leader.state != TrialState.COMPLETE:
+        if (
+            leader is None
+            or moved
+            or snapshot.partial
+            or leader.state != events.TrialState.COMPLETE
+        ):
             snapshot.best, snapshot.partial = best_of(snapshot.spec, snapshot.rows)
             return
         for row in rows:
-            if row.state == TrialState.COMPLETE and row.value is not None:
+            if row.state == events.TrialState.COMPLETE and row.value is not None:
                 own = loss(row.value, objective), row.number
                 if own < (loss(leader.value, objective), leader.number):
                     leader, snapshot.best = row, row.number
@@ -326,13 +331,9 @@ class Source:
         """Reads new samples, which also show that the engine runs."""
         self._devices_read = now
         snapshot = self.snapshot
-        samples = self._reader.samples(self._sampled)
-        for sample in samples:
-            known = snapshot.devices.setdefault(sample.device, deque(maxlen=HISTORY))
-            known.append(sample)
-            self._sampled = max(self._sampled, sample.time)
-        if samples:
-            snapshot.engine.last_change = max(snapshot.engine.last_change, self._sampled)
+        newest = self._devices.read(now)
+        if newest is not None:
+            snapshot.engine.last_change = max(snapshot.engine.last_change, newest)
             snapshot.version += 1
 
     def _find_engine(self) -> None:

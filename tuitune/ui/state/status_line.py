@@ -1,17 +1,11 @@
 """State of the last two lines: a message, a question, a menu, a prompt, an undo."""
 
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
+from tuitune.control.requests import Request
 from tuitune.ui.state.keymap import pressed
 from tuitune.ui.state.records import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tuitune.control.requests import Request
 
 SHORT, LONG = 4.0, 8.0  # s that a message is shown: information, and warnings or errors
 SEEN = 2.0  # s after which the snapshot surely shows a requested value

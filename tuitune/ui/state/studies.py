@@ -1,32 +1,24 @@
 """The studies of this machine, their states and their progress, read in small portions."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, Literal
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final, Literal
 
 import msgspec
 
 from tuitune.core.events import ENDED, TrialState
+from tuitune.core.spec import StudySpec
 from tuitune.core.study.forecast import Forecast
 from tuitune.core.study.ranking import best_of
 from tuitune.messages.text import duration, number, which
-from tuitune.store import owner
-from tuitune.store.errors import StoreError
+from tuitune.store import errors, owner
 from tuitune.store.folder import DATABASE, DOCUMENT, all_studies
 from tuitune.store.reader import Reader
-from tuitune.store.rows import StudyRow
+from tuitune.store.rows import StudyRow, TrialRow
 from tuitune.studyfile import StudyFileError, load
 from tuitune.ui.state.records import Holder
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-
-    from tuitune.core.spec import StudySpec
-    from tuitune.store.rows import TrialRow
 
 StudyState = Literal["running", "finished", "interrupted", "unreadable", "…"]
 
@@ -141,7 +133,7 @@ class Studies:
         try:
             known = self._known.get(entry.folder) or self._open(entry.folder)
             changes = known.reader.changes(known.seq)
-        except (StoreError, StudyFileError) as error:
+        except (errors.StoreError, StudyFileError) as error:
             _spoil(entry, str(error))
             return
         except Exception as error:  # noqa: BLE001 - a damaged study must not hide the others

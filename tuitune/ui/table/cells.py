@@ -1,20 +1,14 @@
 """Contents of table cells: numbers with aligned decimal points, and sparklines."""
 
-from __future__ import annotations
-
 import math
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from tuitune.core.space.parameters import FloatRange, IntRange
+from tuitune.core.space import parameters
 from tuitune.messages.command import spelled
 from tuitune.messages.text import duration
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tuitune.core.space.parameters import Parameter
-    from tuitune.store.curves import Curve
+from tuitune.store.curves import Curve
 
 _SCIENTIFIC: Final = "e"
 _TIGHT: Final = len("2.7e-3")  # cells below which a scientific number has two digits
@@ -54,23 +48,23 @@ def parameter(value: Any, form: str = "", width: int = 99) -> str:
     return spelled(value)
 
 
-def form_of(parameter: Parameter) -> str:
+def form_of(parameter: parameters.Parameter) -> str:
     """The format of all values of a parameter, with aligned decimal points.
 
     Scientific for a log scale or values far from 1, else with the decimals of its step or about
     four significant digits.
     """
     match parameter:
-        case FloatRange(log=True):
+        case parameters.FloatRange(log=True):
             return _SCIENTIFIC
-        case FloatRange(low=low, step=float(step)) if step >= 0.001:
+        case parameters.FloatRange(low=low, step=float(step)) if step >= 0.001:
             return f".{max(_decimals(low), _decimals(step))}f"
-        case FloatRange(low=low, high=high):
+        case parameters.FloatRange(low=low, high=high):
             size = max(abs(low), abs(high))
             if not 0.01 <= size < 1e6:
                 return _SCIENTIFIC
             return f".{max(0, 3 - max(0, int(math.log10(size))))}f"
-        case IntRange(low=low, high=high):
+        case parameters.IntRange(low=low, high=high):
             return _SCIENTIFIC if max(abs(low), abs(high)) >= 10**8 else ""
     return ""
 

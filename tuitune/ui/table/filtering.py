@@ -12,7 +12,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from tuitune.core.space.parameters import Choice, Fixed, Sampled, is_number
+from tuitune.core.space.parameters import Choice, Fixed, Parameter, Sampled, is_number
 from tuitune.messages.command import spelled
 from tuitune.messages.states import WORDS, Shown, shown
 from tuitune.ui.render.glyphs import shown_state
@@ -21,7 +21,6 @@ from tuitune.ui.state.records import Record
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from tuitune.core.space.parameters import Parameter
     from tuitune.core.spec import StudySpec
     from tuitune.store.rows import TrialRow
     from tuitune.ui.state.snapshot import Snapshot

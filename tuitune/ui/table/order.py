@@ -5,20 +5,15 @@ it, it stays within the first lines, where the best trials are: it returns to th
 when its trial falls below them, so that it doesn't jump when two trials lead in turn.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left, bisect_right
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tuitune.core.events import TrialState
-from tuitune.messages.failures import failure_groups
+from tuitune.messages import failures
+from tuitune.store.rows import TrialRow
+from tuitune.ui.state.render_context import Selection
+from tuitune.ui.state.snapshot import Snapshot
 from tuitune.ui.table.sorting import TIME, rank_of
-
-if TYPE_CHECKING:
-    from tuitune.messages.failures import FailureGroup
-    from tuitune.store.rows import TrialRow
-    from tuitune.ui.state.render_context import Selection
-    from tuitune.ui.state.snapshot import Snapshot
 
 NEAR = 5  # first lines, within which an untouched cursor stays on its trial
 _FEW = 8  # if more than one in so many trials has changed, sorting all is cheaper
@@ -36,12 +31,11 @@ class Order:
         self._made_for: tuple[object, ...] = ()
         self._snapshot: Snapshot | None = None
         self._cursor: tuple[int | None, int] = (None, 0)  # trial and line after the last update
-        self._untouched: int | None = (
-            None  # the trial under the cursor, if the user has not moved it
-        )
+        # the trial under the cursor, if the user has not moved it
+        self._untouched: int | None = None
         self._hidden: int | None = None  # the trial of the cursor, while it is filtered out
         # the errors, while a filter shows nothing but several failed trials
-        self.failures: list[FailureGroup] = []
+        self.failures: list[failures.FailureGroup] = []
         self._grouped: object = None
 
     def position(self, number: int | None) -> int | None:
@@ -69,7 +63,7 @@ class Order:
         self._follow_window(selection)
 
     def _group(self, snapshot: Snapshot, selection: Selection) -> None:
-        """Groups the failed trials by their error, anew when another one is shown."""
+        """Groups the failed trials by their error, again when another one is shown."""
         key = selection.filter.tests, len(self.numbers), snapshot.counts.get(TrialState.FAILED)
         if key == self._grouped:
             return
@@ -80,7 +74,7 @@ class Order:
         if several and failed:
             shown = set(self.numbers)
             kept = [row for row in rows if row.state != TrialState.FAILED or row.number in shown]
-            self.failures = failure_groups(kept)
+            self.failures = failures.failure_groups(kept)
 
     def _sort_all(self, snapshot: Snapshot, selection: Selection) -> None:
         rank, tests = rank_of(selection.sort, snapshot.spec, snapshot.now), selection.filter.tests

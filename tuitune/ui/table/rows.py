@@ -8,21 +8,17 @@ from typing import TYPE_CHECKING, Final
 from tuitune.core.events import TrialState
 from tuitune.messages.states import WORDS
 from tuitune.ui.render.glyphs import shown_state
-from tuitune.ui.render.lines import fit, marked
-from tuitune.ui.state.records import Record
-from tuitune.ui.table import cells
-from tuitune.ui.table.cells import sparkline
-from tuitune.ui.table.columns import CURVE, GAP, NOTE
-from tuitune.ui.table.sorting import PARAMETER, duration_of
+from tuitune.ui.render.lines import Line, Span, fit, marked
+from tuitune.ui.state import device_samples, records
+from tuitune.ui.table import cells, sorting
+from tuitune.ui.table.columns import CURVE, GAP, NOTE, Column
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tuitune.store.rows import TrialRow
-    from tuitune.ui.render.lines import Line, Span
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.snapshot import Snapshot
-    from tuitune.ui.table.columns import Column
 
     Text = Callable[[TrialRow], str]
 
@@ -43,7 +39,7 @@ class TrialLines:
     def of(
         self, context: RenderContext, columns: Sequence[Column], rows: Sequence[TrialRow]
     ) -> list[Line]:
-        """The lines of these trials, as wide as the columns together."""
+        """A line for each of these trials, as wide as all columns."""
         snapshot = context.snapshot
         made_for = (
             snapshot.curves,
@@ -72,7 +68,7 @@ class TrialLines:
         return known if known and known[0] == key else (key, _line(row, context, self._cells))
 
 
-class _Cell(Record, frozen=True):
+class _Cell(records.Record, frozen=True):
     """How to draw a column. role: None for that of the line."""
 
     text: Text
@@ -116,8 +112,8 @@ def _cell(column: Column, context: RenderContext, gap: str) -> _Cell:
 
 def _drawn(column: Column, context: RenderContext) -> tuple[Text, Text | None]:  # noqa: PLR0911
     key = column.key
-    if key.startswith(PARAMETER):
-        return _parameter(key.removeprefix(PARAMETER), column), None
+    if key.startswith(sorting.PARAMETER):
+        return _parameter(key.removeprefix(sorting.PARAMETER), column), None
     match key:
         case "state":
             return _state(context)
@@ -157,15 +153,18 @@ def _state(context: RenderContext) -> tuple[Text, Text]:
 
 
 def _indices(snapshot: Snapshot) -> dict[str, str]:
-    """By device, the index of the GPU, as other tools show it."""
-    newest = (samples[-1] for samples in snapshot.devices.values() if samples)
-    return {sample.device: str(sample.index) for sample in newest if sample.index is not None}
+    """The index of each GPU, as other tools show it, by device."""
+    known = (sample for sample in device_samples.newest(snapshot) if not sample.node)
+    return {sample.device: str(sample.index) for sample in known if sample.index is not None}
 
 
 def _device(context: RenderContext) -> Text:
     indices = _indices(context.snapshot)
 
     def text(row: TrialRow) -> str:
+        if row.node:  # "gpu-07, GPU 0+1" is "gpu-07:0+1"
+            _, _, numbers = row.device.partition(", GPU ")
+            return f"{row.node}:{numbers}" if numbers else row.node
         return ",".join(indices.get(name, name) or "-" for name in row.device.split(","))
 
     return text
@@ -178,7 +177,7 @@ def _step(most: int | None) -> Text:
 
 def _time(snapshot: Snapshot) -> Text:
     def text(row: TrialRow) -> str:
-        seconds = duration_of(row, snapshot.now)
+        seconds = sorting.duration_of(row, snapshot.now)
         return "-" if seconds is None else cells.elapsed(seconds)
 
     return text
@@ -186,7 +185,7 @@ def _time(snapshot: Snapshot) -> Text:
 
 def _curve(context: RenderContext, width: int) -> Text:
     curves, ascii_only = context.snapshot.curves, context.glyphs.ascii
-    return lambda row: sparkline(curves.points(row.number), width, ascii_only=ascii_only)
+    return lambda row: cells.sparkline(curves.points(row.number), width, ascii_only=ascii_only)
 
 
 def _curve_role(row: TrialRow) -> str:

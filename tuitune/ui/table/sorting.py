@@ -11,14 +11,13 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from tuitune.core.events import TrialState
-from tuitune.core.space.parameters import Choice, Fixed, Sampled, index_of
+from tuitune.core.space import parameters
 from tuitune.messages.command import spelled
 from tuitune.ui.state.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tuitune.core.space.parameters import Parameter
     from tuitune.core.spec import StudySpec
     from tuitune.store.rows import TrialRow
 
@@ -84,7 +83,7 @@ def duration_of(row: TrialRow, now: float) -> float | None:
 
 
 def _numbers(spec: StudySpec, now: float) -> dict[str, tuple[Number, int]]:
-    """By column: a function to its number, and -1 if the highest comes first, else 1."""
+    """For each column, what gives its number, and -1 if the highest comes first, else 1."""
     better = 1 if spec.objective.mode == "min" else -1
     return {
         "trial": (attrgetter("number"), 1),
@@ -120,17 +119,17 @@ def _by_text(text: Callable[[TrialRow], str], *, turned: bool) -> RankOf:
     return rank
 
 
-def _parameter_number(parameter: Parameter) -> Number | None:
+def _parameter_number(parameter: parameters.Parameter) -> Number | None:
     """The number, or the index of a choice; None for parameters with values of any type."""
     name = parameter.name
-    if isinstance(parameter, Choice):
+    if isinstance(parameter, parameters.Choice):
         if all(isinstance(value, int | float) for value in parameter.values):
             return lambda row: row.config.get(name)
         if all(isinstance(value, str) for value in parameter.values):
             places: dict[Any, int] = {value: n for n, value in enumerate(parameter.values)}
             return lambda row: places.get(row.config.get(name))
-        return lambda row: index_of(parameter, row.config.get(name))
-    if isinstance(parameter, Fixed | Sampled):
+        return lambda row: parameters.index_of(parameter, row.config.get(name))
+    if isinstance(parameter, parameters.Fixed | parameters.Sampled):
         return None
     return lambda row: row.config.get(name)
 

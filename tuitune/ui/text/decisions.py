@@ -1,36 +1,18 @@
 """Decisions about a trial or the study as lines: one a rung, and all of them with their times."""
 
-from __future__ import annotations
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-from typing import TYPE_CHECKING, NamedTuple
-
-from tuitune.core.events import (
-    Added,
-    AnyFact,
-    Checkpointed,
-    Exited,
-    Halted,
-    Promoted,
-    Settled,
-    TrialState,
-    Verdict,
-    Warned,
-)
-from tuitune.core.reasons import Promising, Ranked
+from tuitune.core import events, reasons
+from tuitune.messages import states
 from tuitune.messages.facts import told, whose
 from tuitune.messages.reasons import reason_words
-from tuitune.messages.states import Shown
 from tuitune.messages.text import ordinal
+from tuitune.ui.render.glyphs import Glyphs
 from tuitune.ui.render.lines import Line, Segment, cut, joined, line, wrapped
+from tuitune.ui.state.snapshot import Snapshot
 from tuitune.ui.table.cells import metric
 from tuitune.ui.text.trial import clock, resource
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from tuitune.core.reasons import Why
-    from tuitune.ui.render.glyphs import Glyphs
-    from tuitune.ui.state.snapshot import Snapshot
 
 
 class _AtRung(NamedTuple):
@@ -50,7 +32,7 @@ class _AtRung(NamedTuple):
 
 
 def rung_lines(
-    snapshot: Snapshot, facts: Sequence[tuple[int, AnyFact]], glyphs: Glyphs, width: int
+    snapshot: Snapshot, facts: Sequence[tuple[int, events.AnyFact]], glyphs: Glyphs, width: int
 ) -> list[Line]:
     """A line for each rung that the trial has reached: value, rank, what was needed."""
     found = _at_rungs(snapshot, facts, glyphs)
@@ -70,7 +52,7 @@ def rung_lines(
 
 
 def rungs_on_one_line(
-    snapshot: Snapshot, facts: Sequence[tuple[int, AnyFact]], glyphs: Glyphs, width: int
+    snapshot: Snapshot, facts: Sequence[tuple[int, events.AnyFact]], glyphs: Glyphs, width: int
 ) -> Line:
     """All rungs on one line, the first left out if need be; what was needed only at the last."""
     found = _at_rungs(snapshot, facts, glyphs)
@@ -83,18 +65,18 @@ def rungs_on_one_line(
 
 
 def _at_rungs(
-    snapshot: Snapshot, facts: Sequence[tuple[int, AnyFact]], glyphs: Glyphs
+    snapshot: Snapshot, facts: Sequence[tuple[int, events.AnyFact]], glyphs: Glyphs
 ) -> list[_AtRung]:
-    """By rung, the newest verdict: a held trial that was promoted has passed."""
+    """The newest verdict of each rung; a held trial that was promoted has passed it."""
     found: dict[int, _AtRung] = {}
     steps: dict[int, int] = {}
     for _, fact in facts:
-        if isinstance(fact, Verdict):
+        if isinstance(fact, events.Verdict):
             key = fact.step if fact.rung is None else fact.rung
             steps[key] = fact.step
             found[key] = _verdict(snapshot, fact, glyphs)
-        elif isinstance(fact, Promoted) and fact.rung in found:
-            passed = glyphs.states[Shown.COMPLETE]
+        elif isinstance(fact, events.Promoted) and fact.rung in found:
+            passed = glyphs.states[states.Shown.COMPLETE]
             rank = f"{ordinal(fact.rank)} of {fact.n}, promoted"
             found[fact.rung] = found[fact.rung]._replace(
                 sign=passed, role="success", rank=rank, needed=""
@@ -102,24 +84,21 @@ def _at_rungs(
     return [found[key] for key in sorted(found, key=lambda key: steps[key])]
 
 
-def _verdict(snapshot: Snapshot, fact: Verdict, glyphs: Glyphs) -> _AtRung:
-    signs = {
-        "stop": (glyphs.cross, "error"),
-        "pause": (glyphs.states[Shown.HELD], "quiet"),
-    }
-    sign, role = signs.get(fact.action, (glyphs.states[Shown.COMPLETE], "success"))
+def _verdict(snapshot: Snapshot, fact: events.Verdict, glyphs: Glyphs) -> _AtRung:
+    signs = {"stop": (glyphs.cross, "error"), "pause": (glyphs.states[states.Shown.HELD], "quiet")}
+    sign, role = signs.get(fact.action, (glyphs.states[states.Shown.COMPLETE], "success"))
     why = fact.why
     value = _value_at(snapshot, fact.trial, fact.step)
-    if isinstance(why, Ranked):
+    if isinstance(why, reasons.Ranked):
         value = why.value
     if fact.rank is None or fact.n is None:
         rank, needed = reason_words(why), ""
     else:
         rank = f"{ordinal(fact.rank)} of {fact.n}"
         needed = "" if fact.cut is None else f"needed {metric(fact.cut)}"
-        if isinstance(why, Ranked) and why.kept == 0:
+        if isinstance(why, reasons.Ranked) and why.kept == 0:
             needed = f"promotion needs {why.needed or 'more'}"
-        if isinstance(why, Promising):
+        if isinstance(why, reasons.Promising):
             needed = f"{why.chance:.0%} for the best tenth"
     step = f"{resource(snapshot)} {fact.step}"
     return _AtRung(sign, role, step, "" if value is None else metric(value), rank, needed)
@@ -131,17 +110,17 @@ def _value_at(snapshot: Snapshot, trial: int, step: int) -> float | None:
 
 
 def decisions(
-    snapshot: Snapshot, facts: Sequence[tuple[int, AnyFact]], width: int, *, study: bool
+    snapshot: Snapshot, facts: Sequence[tuple[int, events.AnyFact]], width: int, *, study: bool
 ) -> Iterator[Line]:
     """All decisions in the order of the facts, each with its time; `study`: of whom it is."""
-    settled: dict[int, Why] = {}  # by trial: why it is in its newest state
+    settled: dict[int, reasons.Why] = {}  # by trial: why it is in its newest state
     for _, fact in facts:
         words = told(fact)
-        if isinstance(fact, Settled):
+        if isinstance(fact, events.Settled):
             settled[fact.trial] = fact.why
         if (
             not words
-            or (isinstance(fact, Checkpointed) and not study)
+            or (isinstance(fact, events.Checkpointed) and not study)
             or _is_repeated(fact, settled)
         ):
             continue
@@ -153,24 +132,24 @@ def decisions(
             yield cut(line((before, "muted"), (text, _role(fact))), width)
 
 
-def _is_repeated(fact: AnyFact, settled: Mapping[int, Why]) -> bool:
+def _is_repeated(fact: events.AnyFact, settled: Mapping[int, reasons.Why]) -> bool:
     """Whether the change of state that followed from this fact has the same reason."""
     match fact:
-        case Verdict(trial=trial, why=words) | Exited(trial=trial, error=words):
+        case events.Verdict(trial=trial, why=words) | events.Exited(trial=trial, error=words):
             return bool(words) and settled.get(trial) == words
     return False
 
 
-def _role(fact: AnyFact) -> str:
-    if getattr(fact, "by", "") or isinstance(fact, Added):
+def _role(fact: events.AnyFact) -> str:
+    if getattr(fact, "by", "") or isinstance(fact, events.Added):
         return "accent"  # done by a person
     match fact:
-        case Settled(state=state) if state == TrialState.FAILED:
+        case events.Settled(state=state) if state == events.TrialState.FAILED:
             return "error"
-        case Exited(error=error) if error:
+        case events.Exited(error=error) if error:
             return "error"
-        case Halted() | Warned() | Verdict(action="stop"):
+        case events.Halted() | events.Warned() | events.Verdict(action="stop"):
             return "warning"
-        case Promoted() | Verdict():
+        case events.Promoted() | events.Verdict():
             return "success"
     return ""

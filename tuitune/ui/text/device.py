@@ -1,15 +1,9 @@
 """Figures of devices as text, and the roles of those that need a warning."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from tuitune.core import sizes
+from tuitune.core.placement.snapshots import DeviceSample
 from tuitune.messages.text import plain
-
-if TYPE_CHECKING:
-    from tuitune.core.placement.snapshots import DeviceSample
-    from tuitune.ui.render.glyphs import Glyphs
+from tuitune.ui.render.glyphs import Glyphs
 
 _HOT, _NEAR_LIMIT = 85.0, 0.97  # degrees Celsius; share of the power limit, or of the memory
 _FULL_DISK = 0.1  # free share below which a warning is shown
@@ -58,7 +52,7 @@ def memory_role(sample: DeviceSample) -> str:
 
 
 def temperature(sample: DeviceSample, glyphs: Glyphs) -> str:
-    """In degrees Celsius; "-" if unknown."""
+    """The temperature in degrees Celsius; "-" if unknown."""
     return "-" if sample.temperature is None else f"{sample.temperature:.0f} {glyphs.celsius}"
 
 

@@ -1,26 +1,19 @@
-"""Messages where there is nothing to show: the state of the study, and the next step."""
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+"""The state of the study in a few words, and what to do next where there is nothing to show."""
 
 from tuitune.core.events import ENDED, TrialState
 from tuitune.messages.text import duration, plain, trial_name
-from tuitune.store.rows import ENGINE_FAILED
+from tuitune.store.rows import ENGINE_FAILED, TrialRow
 from tuitune.ui.logs import last_line, log_file
-from tuitune.ui.render.lines import Line, line, wrapped
-from tuitune.ui.text.health import RESTART
-
-if TYPE_CHECKING:
-    from tuitune.store.rows import TrialRow
-    from tuitune.ui.state.render_context import RenderContext
-    from tuitune.ui.state.snapshot import Snapshot
+from tuitune.ui.render.lines import Line, Span, line, wrapped
+from tuitune.ui.state.render_context import RenderContext
+from tuitune.ui.state.snapshot import Snapshot
 
 _SOME = 3  # failures from which they are reported while other trials still run
 _PATIENCE = 60.0  # s without a first report after which a hint is shown
 _LOOKED_AT = 200  # newest trials that are searched for one without a report
 _TRACEBACK = 12  # last lines of a traceback that are shown
 _ANY = 1000  # cells; the text is cut later
+RESTART = "study.restart"
 
 
 def awaited(context: RenderContext, width: int) -> list[Line]:
@@ -194,3 +187,39 @@ def _last_of(text: str) -> str:
 
 def _info(words: str) -> Line:
     return line((words, "info"))
+
+
+def health(context: RenderContext) -> Span:
+    """The state of the engine and its study, with the key that restarts it."""
+    snapshot = context.snapshot
+    engine, study = snapshot.engine, snapshot.study
+    words, role = f"{context.glyphs.live} live", "success"
+    match engine.state:
+        case "finished":
+            words, role = "finished", "success bold"
+        case "importing":
+            words = f"importing training code {duration(snapshot.now - engine.since)}"
+            role = "info"
+        case "silent":
+            silent = duration(snapshot.now - engine.last_change)
+            words, role = f"engine silent {silent}", "warning bold"
+        case "failed":
+            words, role = _with_key(context, "engine failed"), "error bold"
+        case "gone":
+            stopped = study.finished or study.halted
+            words = _with_key(context, "interrupted" if stopped else "engine gone")
+            role = "error bold"
+        case _ if study.halted:
+            finish = ": running trials finish" if study.finishing else ""
+            words, role = f"stopping{finish}", "warning bold"
+        case _ if study.disk_low:
+            words, role = "disk low: nothing starts", "error bold"
+        case _ if study.blocked:
+            words, role = "nothing starts", "error bold"
+        case _ if not study.launching:
+            words, role = "launching paused", "warning bold"
+    return words, role
+
+
+def _with_key(context: RenderContext, words: str) -> str:
+    return words if context.readonly else f"{words} - {context.keymap.shown(RESTART)}"

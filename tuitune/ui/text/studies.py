@@ -1,22 +1,13 @@
 """The list of studies as lines: state, progress, time left, best, and where each is."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from tuitune.messages.states import Shown
 from tuitune.messages.text import duration, plain
-from tuitune.ui.render.glyphs import bar
+from tuitune.ui.render.glyphs import Glyphs, bar
 from tuitune.ui.render.lines import Line, Size, cell_len, cut, ends, fit, line, marked, padded
-from tuitune.ui.state.records import Record
-from tuitune.ui.state.studies import STATE_ROLES, best_words, changed_words, progress_words
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tuitune.ui.render.glyphs import Glyphs
-    from tuitune.ui.state.studies import Entry
+from tuitune.ui.state import records, studies
 
 _NONE_YET: Final = (
     "No studies yet.",
@@ -38,17 +29,17 @@ _LEAST_BEST: Final = 12
 _SIGN: Final = 4  # cells before the first column: the cursor, and the sign of the state
 
 
-class Listing(Record, frozen=True):
+class Listing(records.Record, frozen=True):
     """The contents of the list at one moment."""
 
-    entries: Sequence[Entry]
+    entries: Sequence[studies.Entry]
     cursor: int  # its line
     text: str  # of the filter
     glyphs: Glyphs
     now: float  # Unix s
 
     @property
-    def chosen(self) -> Entry | None:
+    def chosen(self) -> studies.Entry | None:
         """The cursor's study; None without studies."""
         return self.entries[self.cursor] if self.entries else None
 
@@ -86,7 +77,7 @@ def study_lines(listing: Listing, size: Size) -> list[Line]:
 def _line(listing: Listing, at: int, widths: Sequence[int], width: int) -> Line:
     entry, glyphs = listing.entries[at], listing.glyphs
     state = shown_state(entry)
-    role = "warning" if state == "paused" else STATE_ROLES.get(state, "muted")
+    role = "warning" if state == "paused" else studies.STATE_ROLES.get(state, "muted")
     signs = {
         **_SIGNS,
         "running": glyphs.states[Shown.RUNNING],
@@ -100,22 +91,28 @@ def _line(listing: Listing, at: int, widths: Sequence[int], width: int) -> Line:
         (fit(entry.name, widths[0]), "text bold" if chosen else "text"),
         (_gap(widths[1]) + fit("..." if state == "…" and glyphs.ascii else state, widths[1]), role),
         *_progress(entry, widths[2], glyphs),
-        (_gap(widths[3]) + fit(progress_words(entry), widths[3], right=True), "text"),
+        (_gap(widths[3]) + fit(studies.progress_words(entry), widths[3], right=True), "text"),
         (_gap(widths[4]) + fit(_left(entry), widths[4], right=True), quiet),
-        (_gap(widths[5]) + fit(entry.problem or best_words(entry), widths[5]), _tone(entry)),
-        (_gap(widths[6]) + fit(changed_words(entry, listing.now), widths[6], right=True), quiet),
+        (
+            _gap(widths[5]) + fit(entry.problem or studies.best_words(entry), widths[5]),
+            _tone(entry),
+        ),
+        (
+            _gap(widths[6]) + fit(studies.changed_words(entry, listing.now), widths[6], right=True),
+            quiet,
+        ),
         (_gap(widths[7]) + fit(str(entry.folder), widths[7]), quiet),
     ]
     whole = padded(line(*spans), width)
     return marked(whole, "on-cursor") if chosen else whole
 
 
-def shown_state(entry: Entry) -> str:
+def shown_state(entry: studies.Entry) -> str:
     """The state, or "paused" for a running study that launches no trials."""
     return "paused" if entry.state == "running" and not entry.launching else entry.state
 
 
-def _progress(entry: Entry, width: int, glyphs: Glyphs) -> Line:
+def _progress(entry: studies.Entry, width: int, glyphs: Glyphs) -> Line:
     if not width:
         return ()
     drawn, rest = bar(entry.done / entry.total if entry.total else None, width, glyphs)
@@ -123,11 +120,11 @@ def _progress(entry: Entry, width: int, glyphs: Glyphs) -> Line:
     return (_gap(width), ""), (drawn[0], role), rest
 
 
-def _tone(entry: Entry) -> str:
+def _tone(entry: studies.Entry) -> str:
     return "error" if entry.problem else "text"
 
 
-def _left(entry: Entry) -> str:
+def _left(entry: studies.Entry) -> str:
     return "" if entry.left is None else duration(entry.left)
 
 
@@ -143,11 +140,11 @@ def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
     )
 
 
-def _widths(entries: Sequence[Entry], width: int) -> list[int]:
+def _widths(entries: Sequence[studies.Entry], width: int) -> list[int]:
     """Widths of the columns of _HEADS, 0 for those without room."""
     name = max(5, min(24, width // 4, max(cell_len(entry.name) for entry in entries)))
-    trials = max(6, *(len(progress_words(entry)) for entry in entries))
-    best = max(_LEAST_BEST, *(len(entry.problem or best_words(entry)) for entry in entries))
+    trials = max(6, *(len(studies.progress_words(entry)) for entry in entries))
+    best = max(_LEAST_BEST, *(len(entry.problem or studies.best_words(entry)) for entry in entries))
     shown = [
         name,
         _STATE,

@@ -1,27 +1,13 @@
 """Summary of a study: counts, time, the best configurations, the files."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from tuitune.core.events import TrialState
 from tuitune.core.study.ranking import loss
-from tuitune.messages.configuration import configuration_toml
-from tuitune.messages.states import WORDS
-from tuitune.messages.text import (
-    configuration_words,
-    duration,
-    number,
-    trial_name,
-)
+from tuitune.messages import configuration, states, text
 from tuitune.store.folder import DATABASE, DOCUMENT, TRIALS
+from tuitune.store.rows import TrialRow
 from tuitune.ui.render.lines import Line, cut, fit, line
-from tuitune.ui.state.snapshot import elapsed
-
-if TYPE_CHECKING:
-    from tuitune.store.rows import TrialRow
-    from tuitune.ui.state.render_context import RenderContext
-    from tuitune.ui.state.snapshot import Snapshot
+from tuitune.ui.state.render_context import RenderContext
+from tuitune.ui.state.snapshot import Snapshot, elapsed
 
 _TOP = 5
 
@@ -46,7 +32,7 @@ def leaders(snapshot: Snapshot) -> list[TrialRow]:
 
 def _state(snapshot: Snapshot) -> list[Line]:
     counts = [
-        line((f"{count} {state}  ", WORDS[state].role))
+        line((f"{count} {state}  ", states.WORDS[state].role))
         for state, count in snapshot.shown_counts().items()
     ]
     known = {
@@ -56,12 +42,12 @@ def _state(snapshot: Snapshot) -> list[Line]:
         "importing": "starting",
     }
     state = known.get(snapshot.engine.state, "interrupted")
-    took = duration(elapsed(snapshot))
-    ended = snapshot.study.exhausted or snapshot.study.halted
+    took = text.duration(elapsed(snapshot))
+    ended = text.plain(snapshot.study.exhausted or snapshot.study.halted)
     return [
         line(
-            (f"{snapshot.name} ", "bold"),
-            f"{state}: {len(snapshot.rows)} of {snapshot.total} trials in {took}",
+            (f"{text.plain(snapshot.name)} ", "bold"),
+            f"{state}: {len(snapshot.rows)} of {text.trial_count(snapshot.total)} in {took}",
         ),
         *([line((ended, "muted"))] if ended else []),
         tuple(span for part in counts for span in part),
@@ -70,16 +56,16 @@ def _state(snapshot: Snapshot) -> list[Line]:
 
 def _best(snapshot: Snapshot) -> list[Line]:
     row = snapshot.row(snapshot.best)
-    metric = snapshot.spec.objective.metric
+    metric = text.plain(snapshot.spec.objective.metric)
     if row is None:
         return [line((f"no trial has reported {metric} yet", "muted"))]
     partial = ", not complete" if snapshot.partial else ""
     head = line(
         ("best  ", "title bold"),
-        (f"{trial_name(row.number)}  {metric} {number(row.value)}", "accent bold"),
+        (f"{text.trial_name(row.number)}  {metric} {text.number(row.value)}", "accent bold"),
         (f"  at step {row.step}{partial}", "muted"),
     )
-    toml = configuration_toml(row.config).splitlines()
+    toml = configuration.configuration_toml(row.config).splitlines()
     return [head, *(line((f"  {fit(one, 200).rstrip()}", "text")) for one in toml)]
 
 
@@ -89,8 +75,8 @@ def _top(snapshot: Snapshot, width: int) -> list[Line]:
         return []
     lines = [line((f"the best {len(rows)}", "title bold"))]
     for row in rows:
-        start = f"  {trial_name(row.number)}  {number(row.value):>9}  "
-        words = fit(configuration_words(row.config), max(0, width - len(start))).rstrip()
+        start = f"  {text.trial_name(row.number)}  {text.number(row.value):>9}  "
+        words = fit(text.configuration_words(row.config), max(0, width - len(start))).rstrip()
         lines.append(line((start, "text"), (words, "muted")))
     return lines
 

@@ -1,22 +1,15 @@
 """Texts about a trial: what it does, its rung, its value, its place and its times."""
 
-from __future__ import annotations
-
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from tuitune.core.events import Exited, Promoted, TrialState, Verdict
+from tuitune.core.events import AnyFact, Exited, Promoted, TrialState, Verdict
 from tuitune.messages.states import CAUSES, WORDS, Shown, shown
 from tuitune.messages.text import duration, number, ordinal, plain
+from tuitune.store.rows import TrialRow
 from tuitune.ui.render.glyphs import shown_state
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tuitune.core.events import AnyFact
-    from tuitune.store.rows import TrialRow
-    from tuitune.ui.state.render_context import RenderContext
-    from tuitune.ui.state.snapshot import Snapshot
+from tuitune.ui.state.render_context import RenderContext
+from tuitune.ui.state.snapshot import Snapshot
 
 
 def doing(context: RenderContext, row: TrialRow) -> str:
@@ -89,7 +82,8 @@ def place(snapshot: Snapshot, row: TrialRow) -> str:
     if row.attempt:
         words.append(f"{row.attempt} attempt{'s' if row.attempt > 1 else ''}")
     if row.checkpoint is not None:
-        words.append(f"checkpoint at {resource(snapshot)} {row.checkpoint}")
+        where = f" on {row.saved_on} alone" if row.saved_on else ""
+        words.append(f"checkpoint at {resource(snapshot)} {row.checkpoint}{plain(where)}")
     return ", ".join(words)
 
 

@@ -6,22 +6,18 @@ they guide the first trials and fade with the number of the study's own trials, 
 rank these poorly: see `trust`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import erfcx
 
+from tuitune.core import reasons, space
+from tuitune.core.search.bayes import gaussian_process, observations
 from tuitune.core.search.bayes.encoding import Encoding
-from tuitune.core.search.bayes.gaussian_process import Posterior, SlopedBelief
-from tuitune.core.search.bayes.observations import Table
-from tuitune.core.space import index_of, likely_of, likely_units, normal_units, weights_of
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from tuitune.core.search.costs import POWER, Costs
 
 _SPREAD = 0.15  # around a single likely value, as a fraction of the range
 _NARROWEST = 0.02  # the least spread of a likely range
@@ -103,19 +99,19 @@ def beliefs_of(encoding: Encoding) -> Beliefs:
     cells: dict[int, tuple[int, ...]] = {}
     weights: dict[int, Weights] = {}
     for place, column in enumerate(encoding.columns):
-        normal = normal_units(column.parameter)
+        normal = space.normal_units(column.parameter)
         if normal is not None:
             numbers[place] = normal[0], max(normal[1], _NARROWEST)
-        elif given := weights_of(column.parameter):
+        elif given := space.weights_of(column.parameter):
             weights[place] = Weights(np.array(given) / max(given), column.categories > 0)
-        likely = likely_of(column.parameter)
+        likely = space.likely_of(column.parameter)
         if not likely:
             continue
         if column.categories:
-            found = [index_of(column.parameter, value) for value in likely]
+            found = [space.index_of(column.parameter, value) for value in likely]
             cells[place] = tuple(cell for cell in found if cell is not None)
         else:
-            numbers[place] = _neighbourhood(likely_units(column.parameter))
+            numbers[place] = _neighbourhood(space.likely_units(column.parameter))
     return Beliefs(numbers, cells, weights)
 
 
@@ -164,7 +160,7 @@ def log_expected_improvement(
 
 
 def sloped_log_expected_improvement(
-    belief: SlopedBelief, best: float
+    belief: gaussian_process.SlopedBelief, best: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The value for each row, and its slopes by those of mean and deviation: (rows, places)."""
     z = (best - belief.mean) / belief.deviation
@@ -183,18 +179,16 @@ class Improvement:
     Rows are the searched parts of the table's rows.
     """
 
-    table: Table
-    posterior: Posterior
+    table: observations.Table
+    posterior: gaussian_process.Posterior
     beliefs: Beliefs
     best: float
     faith: float  # in the beliefs: the power of the prior
+    costs: Costs | None  # improvement is divided by a power of the seconds, where they count
 
     def value(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """(rows,) of rows (rows, searched places)."""
-        found = log_expected_improvement(*self.belief(rows), self.best)
-        if self.beliefs:
-            found += self.faith * self.beliefs.log_prior(rows)
-        return found
+        return self._weighed(rows, log_expected_improvement(*self.belief(rows), self.best))
 
     def sloped(
         self, rows: NDArray[np.float64], places: NDArray[np.intp]
@@ -205,17 +199,46 @@ class Improvement:
         if self.beliefs:
             value += self.faith * self.beliefs.log_prior(rows)
             slopes += self.faith * self.beliefs.slopes(rows, places)
+        if self.costs is not None:
+            seconds, by_place = self.costs.sloped(rows, places)
+            value -= POWER * seconds
+            slopes -= POWER * by_place
         return value, slopes
 
-    def gains(self, row: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(rows,): what rows gain over one row (1, places) if they are as uncertain as that."""
+    def gains(
+        self, row: NDArray[np.float64], rows: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Values of rows, and what they gain over one row (1, places) if as uncertain as that."""
         every = np.vstack([row, rows])
         mean, deviation = self.belief(every)
-        found = log_expected_improvement(mean, np.full(len(every), deviation[0]), self.best)
+        alike = log_expected_improvement(mean, np.full(len(every), deviation[0]), self.best)
+        values = log_expected_improvement(mean, deviation, self.best)
+        shift = self._weighed(every, np.zeros(len(every)))
+        gains: NDArray[np.float64] = alike + shift
+        return (values + shift)[1:], gains[1:] - gains[0]
+
+    def pace(self, rows: NDArray[np.float64]) -> reasons.Pace | None:
+        """What the seconds of the first row did, beside the other candidates."""
+        if self.costs is None:
+            return None
+        seconds = self.costs.log(rows)
+        improvement = self.value(rows) + POWER * seconds
+        rates = improvement - seconds
+        longer = float(np.exp(seconds[0]))
+        rate = float(np.exp(rates[0] - rates[np.argmax(improvement)]))
+        # Below 1 the seconds did not decide: better candidates were tried, or run.
+        kept = rate if rate >= 1.0 else None
+        return reasons.Pace(longer * self.costs.median, longer, kept)
+
+    def _weighed(
+        self, rows: NDArray[np.float64], improvement: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """(rows,): the logarithms with the user's beliefs and the seconds."""
         if self.beliefs:
-            found += self.faith * self.beliefs.log_prior(every)
-        gain: NDArray[np.float64] = found[1:] - found[0]
-        return gain
+            improvement += self.faith * self.beliefs.log_prior(rows)
+        if self.costs is not None:
+            improvement -= POWER * self.costs.log(rows)
+        return improvement
 
     def belief(self, rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and deviation of the outcome at the target level."""

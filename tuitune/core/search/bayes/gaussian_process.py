@@ -2,40 +2,28 @@
 
 The fit is maximum a posteriori: the log marginal likelihood (Rasmussen and Williams 2006, eq. 5.8
 and 5.9) plus a normal prior on the logarithm of each hyperparameter. Lengths are expected to grow
-with the root of the number of places (Hvarfner et al. 2024, eq. 6), though shorter than there. The
-posterior: Rasmussen and Williams 2006, eq. 2.25 and 2.26, with slopes in the coordinates.
+with the root of the number of places (Hvarfner et al. 2024, eq. 6), though shorter than there, and
+by the kind of the parameter. The posterior: Rasmussen and Williams 2006, eq. 2.25 and 2.26, with
+slopes in the coordinates.
 """
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import LinAlgError
 from scipy.linalg.lapack import dpotrf, dpotri, dpotrs, dtrtri
 from scipy.optimize import minimize
 
-from tuitune.core.search.bayes.encoding import Layout
-from tuitune.core.search.bayes.kernel import (
-    OFFSET,
-    Hyperparameters,
-    Pairs,
-    Scaled,
-    covariance,
-    cross,
-    from_logs,
-    scaled,
-    within,
-)
+from tuitune.core.search.bayes import kernel
+from tuitune.core.search.bayes.layout import UNKNOWN, Expected, Layout
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-_LENGTH_FACTOR = 0.3  # of the median length that Hvarfner et al. expect
-_LENGTH_SPREAD = 1.7  # in ln
 _SCALE = (0.0, 1.0)  # mean and spread in ln, of outcomes that have unit variance
 _NOISE = (-6.0, 1.5)
+_FEW = 20  # outcomes, without rungs and earlier studies, of which single places are learned first
+_ADDITIVE, _NONE = (-1.0, 1.5), (-12.0, 0.1)  # with few outcomes; with more
 _GAP = (-1.0, 1.0)
 _STEPS = 30
 _DOUBT = (0.4, 25)  # spread, in ln, of plausible lengths with so many outcomes
@@ -53,24 +41,36 @@ class Prior:
     high: NDArray[np.float64]
 
 
-def prior_of(places: int, levels: int) -> Prior:
-    """The prior for so many places and levels (Hvarfner et al. 2024, eq. 6)."""
-    length = np.sqrt(2.0) + 0.5 * np.log(places) + np.log(_LENGTH_FACTOR)
-    gaps = levels - 1
+def prior_of(expected: Sequence[Expected], levels: int, outcomes: int) -> Prior:
+    """The prior for so many levels and outcomes; expected: of the length of each place.
+
+    What few outcomes tell soonest is what single places do, and which kinds of parameters matter.
+    With more, both cost accuracy where the best lies, and proposals on ends of ranges.
+    """
+    places, gaps = len(expected), levels - 1
+    root = 0.5 * np.log(places)
+    few = _are_few(outcomes, levels)
+    lengths = expected if few else [UNKNOWN] * places
+    additive = _ADDITIVE if few else _NONE
+    others = [_SCALE, _NOISE, additive] + [_GAP] * gaps
     return Prior(
-        np.array([length] * places + [_SCALE[0], _NOISE[0]] + [_GAP[0]] * gaps),
-        np.array([_LENGTH_SPREAD] * places + [_SCALE[1], _NOISE[1]] + [_GAP[1]] * gaps),
-        np.array([0.5 * np.log(places) - 0.5] * places + [0.0, -4.0] + [_GAP[0]] * gaps),
-        np.log([0.02] * places + [0.02, _LOWEST_NOISE] + [1e-3] * gaps),
-        np.log([200.0] * places + [50.0, 2.0] + [20.0] * gaps),
+        np.array([length.mean + root for length in lengths] + [mean for mean, _ in others]),
+        np.array([length.spread for length in lengths] + [spread for _, spread in others]),
+        np.array([root - 0.5] * places + [0.0, -4.0, additive[0]] + [_GAP[0]] * gaps),
+        np.log([0.02] * places + [0.02, _LOWEST_NOISE, 1e-6] + [1e-3] * gaps),
+        np.log([200.0] * places + [50.0, 2.0, 50.0] + [20.0] * gaps),
     )
 
 
+def _are_few(outcomes: int, levels: int) -> bool:
+    return outcomes <= _FEW and levels == 1
+
+
 def negative_log_posterior(
-    logs: NDArray[np.float64], pairs: Pairs, outcomes: NDArray[np.float64], prior: Prior
+    logs: NDArray[np.float64], pairs: kernel.Pairs, outcomes: NDArray[np.float64], prior: Prior
 ) -> tuple[float, NDArray[np.float64]]:
     """Up to a constant, with its gradient; LinAlgError without a Cholesky factor."""
-    at = covariance(pairs, from_logs(logs, pairs.distances.shape[1]))
+    at = kernel.covariance(pairs, kernel.from_logs(logs, pairs.distances.shape[1]))
     # A row-wise lower triangle is what LAPACK, which goes by columns, calls an upper one.
     factor, failed = dpotrf(at.matrix.T, lower=0, clean=0, overwrite_a=1)
     if failed:
@@ -88,10 +88,10 @@ def negative_log_posterior(
     return value, gradient + off / prior.spread
 
 
-def fit(pairs: Pairs, outcomes: NDArray[np.float64]) -> Hyperparameters:
+def fit(pairs: kernel.Pairs, outcomes: NDArray[np.float64]) -> kernel.Hyperparameters:
     """The hyperparameters with the greatest posterior density found from one start."""
     places = pairs.distances.shape[1]
-    prior = prior_of(places, pairs.levels)
+    prior = prior_of(pairs.expected, pairs.levels, len(outcomes))
 
     def objective(logs: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         try:
@@ -107,11 +107,14 @@ def fit(pairs: Pairs, outcomes: NDArray[np.float64]) -> Hyperparameters:
         bounds=np.column_stack([prior.low, prior.high]),
         options={"maxiter": _STEPS, "gtol": 1e-2, "ftol": 1e-4},
     )
-    return from_logs(np.asarray(found.x), places)
+    at = kernel.from_logs(np.asarray(found.x), places)
+    return at if _are_few(len(outcomes), pairs.levels) else replace(at, additive=0.0)
 
 
-def drawn_near(at: Hyperparameters, outcomes: int, random: np.random.Generator) -> Hyperparameters:
-    """Lengths drawn near the most likely ones, anew for each trial.
+def drawn_near(
+    at: kernel.Hyperparameters, outcomes: int, random: np.random.Generator
+) -> kernel.Hyperparameters:
+    """Lengths drawn near the most likely ones, again for each trial.
 
     Over several trials this approximates averaging over hyperparameters (Snoek et al. 2012, section
     3.2), at no cost. The spread shrinks with the root of the number of outcomes.
@@ -144,14 +147,14 @@ class Posterior:
     """
 
     layout: Layout
-    at: Hyperparameters
-    seen: Scaled
+    at: kernel.Hyperparameters
+    seen: kernel.Scaled
     weights: NDArray[np.float64]
     root: NDArray[np.float64]
 
     def mean(self, rows: NDArray[np.float64], rung: int) -> NDArray[np.float64]:
         """(rows,): the expected outcomes of rows (rows, places) at a rung."""
-        covariances, _ = cross(self.at, self._scaled(rows, rung), self.seen)
+        covariances, _ = kernel.cross(self.at, self._scaled(rows, rung), self.seen)
         return covariances @ self.weights
 
     def belief(
@@ -162,7 +165,7 @@ class Posterior:
         size = max(1, _BLOCK // len(self.weights))
         for first in range(0, len(rows), size):
             block = slice(first, first + size)
-            covariances, _ = cross(self.at, self._scaled(rows[block], rung), self.seen)
+            covariances, _ = kernel.cross(self.at, self._scaled(rows[block], rung), self.seen)
             rooted = covariances @ self.root
             mean[block] = covariances @ self.weights
             explained[block] = np.einsum("ij,ij->i", rooted, rooted)
@@ -172,32 +175,50 @@ class Posterior:
         self, rows: NDArray[np.float64], rung: int, places: NDArray[np.intp]
     ) -> SlopedBelief:
         """Mean and deviation of rows (rows, places) at a rung, with slopes along `places`."""
-        points = self._scaled(rows, rung)
-        covariances, by_squared = cross(self.at, points, self.seen)
+        points, at = self._scaled(rows, rung), self.at
+        covariances, by_squared = kernel.cross(self.at, points, self.seen)
         rooted = covariances @ self.root
         solved = rooted @ self.root.T
         deviation = self._deviation(np.einsum("ij,ij->i", rooted, rooted))
         # dk(x, x_i)/dx_p = dk/dr^2 * 2 (x_p - x_ip) / length_p^2
         columns = np.searchsorted(self.layout.expansion, places)
         features = self.seen.features[:, columns]
-        inverse_lengths = 2.0 / self.at.lengths[places]
+        inverse_lengths = 2.0 / at.lengths[places]
+        effect = at.scale * at.additive * at.rung_correlations[rung, self.seen.rungs]
         slopes = []
-        for by_outcome in (by_squared * self.weights, by_squared * solved):
+        for weights in (self.weights, solved):
+            by_outcome = by_squared * weights
             total = by_outcome.sum(axis=1)[:, None] * points.features[:, columns]
-            slopes.append((total - by_outcome @ features) * inverse_lengths)
+            slope = (total - by_outcome @ features) * inverse_lengths
+            if at.additive:
+                slope += self._effect_slopes(weights * effect, points, places)
+            slopes.append(slope)
         mean = covariances @ self.weights
         return SlopedBelief(mean, deviation, slopes[0], -slopes[1] / deviation[:, None])
 
-    def _deviation(self, explained: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.sqrt(np.maximum(self.at.scale + OFFSET - explained, _SMALLEST_VARIANCE))
+    def _effect_slopes(
+        self, weights: NDArray[np.float64], points: kernel.Scaled, places: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        return self.layout.effect_slopes(weights, points.effects, self.seen.effects, places)
 
-    def _scaled(self, rows: NDArray[np.float64], rung: int) -> Scaled:
-        return scaled(self.layout, self.at, rows, np.full(len(rows), rung))
+    def correlations(
+        self, rows: NDArray[np.float64], others: NDArray[np.float64], rung: int
+    ) -> NDArray[np.float64]:
+        """(rows, others): the prior correlation of their outcomes at a rung, offsets aside."""
+        one, other = self._scaled(rows, rung), self._scaled(others, rung)
+        covariances, _ = kernel.cross(self.at, one, other)
+        return (covariances - kernel.OFFSET) / self.at.variance
+
+    def _deviation(self, explained: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.sqrt(np.maximum(self.at.variance + kernel.OFFSET - explained, _SMALLEST_VARIANCE))
+
+    def _scaled(self, rows: NDArray[np.float64], rung: int) -> kernel.Scaled:
+        return kernel.scaled(self.layout, self.at, rows, np.full(len(rows), rung))
 
 
 def posterior(
     layout: Layout,
-    at: Hyperparameters,
+    at: kernel.Hyperparameters,
     rows: NDArray[np.float64],
     rungs: NDArray[np.intp],
     outcomes: NDArray[np.float64],
@@ -207,11 +228,11 @@ def posterior(
     That keeps all means and removes the uncertainty around those rows (the "Kriging believer" of
     Ginsbourger et al. 2010). LinAlgError where the covariance can't be factorised.
     """
-    seen = scaled(layout, at, rows, rungs)
+    seen = kernel.scaled(layout, at, rows, rungs)
     count = len(outcomes)
     for jitter in JITTERS:
-        covariance = within(at, seen)
-        covariance.flat[:: len(rows) + 1] = at.scale + OFFSET + at.noise + jitter
+        covariance = kernel.within(at, seen)
+        covariance.flat[:: len(rows) + 1] = at.variance + kernel.OFFSET + at.noise + jitter
         # A row-wise lower triangle is what LAPACK, which goes by columns, calls an upper one.
         factor, failed = dpotrf(covariance.T, lower=0, clean=1, overwrite_a=1)
         if failed:

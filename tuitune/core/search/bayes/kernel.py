@@ -1,11 +1,16 @@
 """Covariance of the outcomes of two configurations, each at a rung.
 
-Matern 5/2 with a length for each place (Rasmussen and Williams 2006, eq. 4.17), times an
-Ornstein-Uhlenbeck process over the rungs on an axis whose gaps are learned (ibid., eq. B.28), plus
-a free offset for each rung:
+Matern 5/2 with a length for each place (Rasmussen and Williams 2006, eq. 4.17) plus what single
+places add (Duvenaud et al. 2011, "Additive Gaussian Processes"), times an Ornstein-Uhlenbeck
+process over the rungs on an axis whose gaps are learned (Rasmussen and Williams, eq. B.28), plus a
+free offset for each rung:
 
-    k((x, s), (y, t)) = scale * m(r) * exp(-|a_s - a_t|) + OFFSET * [s = t]
+    k((x, s), (y, t)) = scale * (m(r) + additive * e(x, y)) * exp(-|a_s - a_t|) + OFFSET * [s = t]
     r^2 = sum_j distance_j(x, y) / length_j^2,  m(r) = (1 + sqrt5 r + 5/3 r^2) exp(-sqrt5 r)
+    e(x, y) = mean over j of cos(pi (x_j - y_j)), of categories 1 where they are the same, else 0
+
+Along one place, e stands for a slope and a bow: of a few outcomes these are learned at once, while
+m has to be told of each corner by itself.
 
 A wide gap means that the rung below it ranks configurations poorly.
 """
@@ -18,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tuitune.core.search.bayes.encoding import Layout
+from tuitune.core.search.bayes.layout import Expected, Layout
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,12 +35,21 @@ _BLOCK = 64  # rows whose covariances are computed at a time, which fit into the
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """lengths: one for each place. gaps: one less than there are rungs. All are positive."""
+    """lengths: one for each place. gaps: one less than there are rungs. All are positive.
+
+    additive: the variance of what single places add, in units of the scale; it may be 0.
+    """
 
     lengths: NDArray[np.float64]
     scale: float
     noise: float
+    additive: float
     gaps: NDArray[np.float64]
+
+    @property
+    def variance(self) -> float:
+        """Of an outcome without noise, offsets aside."""
+        return self.scale * (1.0 + self.additive)
 
     @cached_property
     def rung_correlations(self) -> NDArray[np.float64]:
@@ -48,13 +62,12 @@ class Hyperparameters:
 def from_logs(logs: NDArray[np.float64], places: int) -> Hyperparameters:
     """Hyperparameters from their logarithms.
 
-    logs: (places + 2 + gaps,), ln of the lengths, the scale, the noise and the gaps. places: how
-    many lengths there are.
+    logs: (places + 3 + gaps,), ln of the lengths, the scale, the noise, the additive part and the
+    gaps. places: how many lengths there are.
     """
     values = np.exp(logs)
-    return Hyperparameters(
-        values[:places], float(values[places]), float(values[places + 1]), values[places + 2 :]
-    )
+    scale, noise, additive = (float(value) for value in values[places : places + 3])
+    return Hyperparameters(values[:places], scale, noise, additive, values[places + 3 :])
 
 
 def _matern(squared: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -82,6 +95,8 @@ class Pairs:
     second: NDArray[np.intp]
     rung_pairs: NDArray[np.intp]  # rung of the first * levels + rung of the second
     offsets: NDArray[np.float64]  # OFFSET for a pair at one rung
+    effects: NDArray[np.float64]  # e(x, y) of each pair
+    expected: tuple[Expected, ...]  # of the length of each place
 
 
 def pairs_of(
@@ -89,6 +104,7 @@ def pairs_of(
 ) -> Pairs:
     """All pairs of rows (rows, places); rungs: (rows,), from 0, below `levels`."""
     first, second = np.tril_indices(len(rows), -1)
+    effects = layout.effects(rows)
     return Pairs(
         len(rows),
         levels,
@@ -97,6 +113,8 @@ def pairs_of(
         second,
         rungs[first] * levels + rungs[second],
         OFFSET * (rungs[first] == rungs[second]),
+        (effects @ effects.T)[first, second],
+        layout.expected,
     )
 
 
@@ -124,9 +142,12 @@ class Covariance:
         diagonal = float(np.trace(weight))
         by_squared = off * self.slope * self.between * at.scale
         lengths = by_squared @ pairs.distances * (-2.0 / np.square(at.lengths))
-        alike = off * self.matern * at.scale
-        scale = float(alike @ self.between) + diagonal * at.scale
-        return np.concatenate([lengths, [scale, diagonal * at.noise], self._gap_gradient(alike)])
+        effects = off * pairs.effects * (at.scale * at.additive)
+        alike = off * self.matern * at.scale + effects
+        scale = float(alike @ self.between) + diagonal * at.variance
+        additive = float(effects @ self.between) + diagonal * at.scale * at.additive
+        others = [scale, diagonal * at.noise, additive]
+        return np.concatenate([lengths, others, self._gap_gradient(alike)])
 
     def _gap_gradient(self, alike: NDArray[np.float64]) -> NDArray[np.float64]:
         """d exp(-|a_s - a_t|) / d ln gap_g = -gap_g exp(-|a_s - a_t|) where g lies between."""
@@ -147,24 +168,29 @@ def covariance(pairs: Pairs, at: Hyperparameters) -> Covariance:
     """The covariance of rows with themselves: see the equation at the top of this module."""
     alike, slope = _matern(pairs.distances @ (1.0 / np.square(at.lengths)))
     between = at.rung_correlations.ravel()[pairs.rung_pairs]
-    values = at.scale * (alike * between) + pairs.offsets
+    values = at.scale * ((alike + at.additive * pairs.effects) * between) + pairs.offsets
     matrix = np.zeros((pairs.count, pairs.count))
     matrix[pairs.first, pairs.second] = values
-    matrix.flat[:: pairs.count + 1] = at.scale + OFFSET + at.noise
+    matrix.flat[:: pairs.count + 1] = at.variance + OFFSET + at.noise
     return Covariance(matrix, pairs, at, alike, slope, between)
 
 
 @dataclass(frozen=True)
 class Scaled:
-    """Rows in units of the lengths, expanded so that one matrix product gives all distances."""
+    """Rows in units of the lengths, expanded so that one matrix product gives all distances.
+
+    effects: another product of these gives e(x, y); no columns where nothing is additive.
+    """
 
     features: NDArray[np.float64]
     norms: NDArray[np.float64]
     rungs: NDArray[np.intp]
+    effects: NDArray[np.float64]
 
     def only(self, first: int, last: int) -> Scaled:
         """The rows from first up to, but without, last."""
-        return Scaled(self.features[first:last], self.norms[first:last], self.rungs[first:last])
+        part = slice(first, last)
+        return Scaled(self.features[part], self.norms[part], self.rungs[part], self.effects[part])
 
 
 def scaled(
@@ -172,7 +198,9 @@ def scaled(
 ) -> Scaled:
     """Rows (rows, places) at rungs (rows,), in units of the length scales."""
     features = layout.expanded(rows) / at.lengths[layout.expansion]
-    return Scaled(features, np.einsum("ij,ij->i", features, features), rungs)
+    norms = np.einsum("ij,ij->i", features, features)
+    effects = layout.effects(rows) if at.additive else np.zeros((len(rows), 0))
+    return Scaled(features, norms, rungs, effects)
 
 
 def cross(
@@ -184,6 +212,8 @@ def cross(
     squared += other.norms
     np.maximum(squared, 0.0, out=squared)
     alike, slope = _matern(squared)
+    if at.additive:
+        alike += (at.additive * one.effects) @ other.effects.T
     if len(at.gaps) == 0:
         alike *= at.scale
         slope *= at.scale

@@ -1,26 +1,24 @@
 """The model of `method = "bayes"`: its proposals by a Gaussian process."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 from msgspec.structs import replace
+from numpy.typing import NDArray
 from scipy.linalg import LinAlgError
 
-from tuitune.core.options import Mode
-from tuitune.core.reasons import Modelled
-from tuitune.core.search.bayes.acquisition import Beliefs, Improvement, beliefs_of
-from tuitune.core.search.bayes.encoding import Encoding, encoding_of
-from tuitune.core.search.bayes.exploration import (
-    ExplorationPolicy,
-    correlation_of,
-    modelled,
-    shares_of,
+from tuitune.core import options, reasons
+from tuitune.core.search import sobol, start, trust
+from tuitune.core.search.bayes import (
+    acquisition,
+    exploration,
+    gaussian_process,
+    observations,
+    optimize_acquisition,
 )
-from tuitune.core.search.bayes.gaussian_process import drawn_near, fit, posterior
+from tuitune.core.search.bayes.encoding import Encoding, RowCache, encoding_of
 from tuitune.core.search.bayes.kernel import Hyperparameters, pairs_of
 from tuitune.core.search.bayes.observations import (
     FITTED,
@@ -33,27 +31,26 @@ from tuitune.core.search.bayes.observations import (
     settled,
     thinned,
 )
-from tuitune.core.search.bayes.optimize_acquisition import (
-    ascend,
-    everywhere,
-    inside,
-    nearby,
-    points_of,
-)
+from tuitune.core.search.costs import CostModel, Costs
 from tuitune.core.search.earlier import Transfer
 from tuitune.core.search.proposal import History, Proposal, Tried, is_new
-from tuitune.core.search.sobol import sobol_searcher
-from tuitune.core.search.start import start_then_model
-from tuitune.core.search.trust import Results, faith, results
 from tuitune.core.space import SearchSpace
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
 _UNIFORM, LOCAL, _CENTRES = 512, 200, 5  # candidates: uniform, and near so many of the best
-_CHEAP = 120  # outcomes; with more, there are fewer candidates, down to two fifths
+_CHEAP = 100  # outcomes; with more, there are fewer candidates, down to two fifths
 _FITS_KEPT = 8
 _ENDS_FREE = 18  # trials, before proposals leave the ends of ranges
+_TWO = 2  # outcomes that can be the same
+_ALIKE = 0.02  # of the correlation, by which two configurations are nearly the same
+_FARTHEST = 0.4  # the same, however often an outcome was seen
+
+
+class _Known(NamedTuple):
+    """What is known of the study's own trials."""
+
+    table: Table
+    own: trust.Results
+    costs: Costs | None
 
 
 @dataclass
@@ -61,18 +58,19 @@ class BayesModel:
     """`proposal.Model`. Its caches only save time: proposals are the same without them."""
 
     encoding: Encoding
-    beliefs: Beliefs
-    exploration: ExplorationPolicy
+    beliefs: acquisition.Beliefs
+    exploration: exploration.ExplorationPolicy
     seed: int
-    mode: Mode
+    mode: options.Mode
     rungs: tuple[int, ...]
     tables: Tables
     earlier: Transfer
+    seconds: CostModel
     _fits: dict[bytes, Hyperparameters] = field(default_factory=dict)
 
     def propose(self, trial: int, history: History, tried: Tried) -> Proposal | None:
         """As `Model.propose`; Sobol's points where the covariance can't be factorised."""
-        own = results(history.past, self.rungs, self.mode)
+        own = trust.results(history.past, self.rungs, self.mode)
         first = self.earlier.first(history, own, tried)
         if first is not None:
             return first
@@ -83,21 +81,23 @@ class BayesModel:
         if early is not None:
             return self.exploration.starting(trial, tried, early)
         random = np.random.default_rng([abs(self.seed), int(self.seed < 0), trial])
-        if self.exploration.explores(random, trial):
+        if self.exploration.explores(random, trial, observations):
             return self.exploration.exploring(trial, tried)
         table = self.tables.table(history, fidelities, observations)
+        costs = self.seconds.costs(history, self.rungs)
         try:
-            found = self._modelled(trial, table, own, tried, random)
-            if found is not None and isinstance(found.why, Modelled):
+            found = self._modelled(trial, _Known(table, own, costs), tried, random)
+            if found is not None and isinstance(found.why, reasons.Modelled):
                 return replace(found, why=replace(found.why, earlier=known.weights))
         except LinAlgError as error:
             return self.exploration.fallback(trial, tried, str(error))
         return found or self.exploration.rest(trial, tried)
 
     def _modelled(
-        self, trial: int, table: Table, own: Results, tried: Tried, random: np.random.Generator
+        self, trial: int, seen: _Known, tried: Tried, random: np.random.Generator
     ) -> Proposal | None:
         """The best untried candidate; None where all were tried."""
+        table = seen.table
         # The scales have different errors, so they alternate: "log" tells the best apart, but on
         # a plateau stretches differences that mean nothing.
         scale: Scale = "log" if trial % 2 else "half-rank"
@@ -107,33 +107,37 @@ class BayesModel:
         rows = np.concatenate([table.rows[kept], table.waiting])
         waiting = np.full(len(table.waiting), table.target)
         levels = np.concatenate([table.observations.levels[kept], waiting])
-        near = drawn_near(at, table.finite, random)
-        believed = posterior(table.layout, near, rows, levels, values[kept])
+        near = gaussian_process.drawn_near(at, table.finite, random)
+        believed = gaussian_process.posterior(table.layout, near, rows, levels, values[kept])
         contenders = table.contenders(kept)
         means = believed.mean(contenders, table.target)
-        promise = Improvement(
-            table, believed, self.beliefs, float(means.min()), self._faith(table, own)
-        )
+        best, faith_in = float(means.min()), self._faith(table, seen.own)
+        promise = acquisition.Improvement(table, believed, self.beliefs, best, faith_in, seen.costs)
         centres = contenders[np.argsort(means, kind="stable")[:_CENTRES]]
         points = self._candidates(centres, len(kept), random)
         if not len(points):  # nothing that keeps the constraints was found
             return None
-        found = ascend(self.encoding, promise, points, random).points
+        found = optimize_acquisition.ascend(self.encoding, promise, points, random).points
         if trial >= _ENDS_FREE:
-            found = np.vstack([inside(self.encoding, promise, found[0], random), found])
-        copies = self.encoding.copies(found, table.running[:, : found.shape[1]])
-        for point in np.concatenate([found[~copies], found[copies]]):
+            found = np.vstack(
+                [optimize_acquisition.inside(self.encoding, promise, found[0], random), found]
+            )
+        later = self.encoding.copies(found, table.running[:, : found.shape[1]])
+        later |= repeats(table, kept, believed, self.encoding.snapped(found))
+        for point in np.concatenate([found[~later], found[later]]):
             config = self.encoding.space.configuration(point.tolist())
             if is_new(self.encoding.space, config, tried):
-                return Proposal(config, "bayes", self._why(promise, at, point, warp))
+                why = self._why(promise, at, point, warp)
+                pace = promise.pace(self.encoding.snapped(np.vstack([point, found])))
+                return Proposal(config, "bayes", replace(why, pace=pace))
         return None
 
-    def _faith(self, table: Table, own: Results) -> float:
+    def _faith(self, table: Table, own: trust.Results) -> float:
         if not self.beliefs:
             return 0.0
         rows = self.encoding.rows([past.config for past in own.trials])
         believed = self.beliefs.log_prior(rows)
-        return faith(-believed, own, table.own)
+        return trust.faith(-believed, own, table.own)
 
     def _fitted(self, table: Table, scale: Scale) -> Hyperparameters:
         """Hyperparameters fitted to the first trials, and kept for a while."""
@@ -154,7 +158,7 @@ class BayesModel:
             if len(self._fits) >= _FITS_KEPT:
                 del self._fits[next(iter(self._fits))]
             pairs = pairs_of(table.layout, rows, levels, table.fidelities.levels)
-            self._fits[known] = fit(pairs, values)
+            self._fits[known] = gaussian_process.fit(pairs, values)
         return self._fits[known]
 
     def _candidates(
@@ -162,10 +166,10 @@ class BayesModel:
     ) -> NDArray[np.float64]:
         share = min(1.0, max(0.4, _CHEAP / outcomes))
         searched = centres[:, : len(self.encoding.columns)]
-        around = points_of(self.encoding, searched, random)
+        around = optimize_acquisition.points_of(self.encoding, searched, random)
         parts = [
-            everywhere(self.encoding, random, int(share * _UNIFORM)),
-            nearby(self.encoding, random, around, int(share * LOCAL)),
+            optimize_acquisition.everywhere(self.encoding, random, int(share * _UNIFORM)),
+            optimize_acquisition.nearby(self.encoding, random, around, int(share * LOCAL)),
         ]
         if self.beliefs:
             parts.append(self.beliefs.drawn(self.encoding, parts[0][: _UNIFORM // 4], random))
@@ -177,38 +181,77 @@ class BayesModel:
         )
 
     def _why(
-        self, promise: Improvement, at: Hyperparameters, point: NDArray[np.float64], warp: Warped
-    ) -> Modelled:
+        self,
+        promise: acquisition.Improvement,
+        at: Hyperparameters,
+        point: NDArray[np.float64],
+        warp: Warped,
+    ) -> reasons.Modelled:
         space, table = self.encoding.space, promise.table
         row = self.encoding.snapped(point[None, :])
         mean, deviation = (float(value[0]) for value in promise.belief(row))
         names = [parameter.name for parameter in (*space.searched, *space.sampled)]
-        return modelled(
+        return exploration.modelled(
             table.finite,
             warp,
             (mean, deviation),
             promise.best,
             self.mode,
-            shares_of(names, at.lengths),
-            correlation_of(at, self.rungs, table.target, int(table.fidelities.foreign)),
+            exploration.shares_of(names, at.lengths),
+            exploration.correlation_of(at, self.rungs, table.target, int(table.fidelities.foreign)),
         )
 
 
 def bayes_model(
-    space: SearchSpace,
-    seed: int,
-    mode: Mode,
-    rungs: Sequence[int] = (),
+    space: SearchSpace, seed: int, mode: options.Mode, rungs: Sequence[int] = ()
 ) -> BayesModel:
     """The model of a study. rungs: their resources, rising, the maximum last; or empty."""
     encoding = encoding_of(space)
+    rows = RowCache(encoding)
     return BayesModel(
         encoding,
-        beliefs_of(encoding),
-        ExplorationPolicy(space, sobol_searcher(space, seed), cheap=len(rungs) > 1),
+        acquisition.beliefs_of(encoding),
+        exploration.ExplorationPolicy(
+            space, sobol.sobol_searcher(space, seed), cheap=len(rungs) > 1
+        ),
         seed,
         mode,
         tuple(rungs),
-        Tables(encoding),
-        Transfer(space, mode, "bayes", start_then_model(space, seed, informed=True)),
+        Tables(encoding, rows),
+        Transfer(space, mode, "bayes", start.start_then_model(space, seed, informed=True)),
+        CostModel(encoding, rows),
     )
+
+
+def repeats(
+    table: observations.Table,
+    kept: NDArray[np.intp],
+    posterior: gaussian_process.Posterior,
+    rows: NDArray[np.float64],
+) -> NDArray[np.bool_]:
+    """(rows,): which of the searched parts of rows lie where all that was seen is exactly the same.
+
+    Where the nearest configurations have one and the same outcome, it does not change there, though
+    the model still hopes for more. The circle around a configuration doubles with each neighbour of
+    the same outcome, up to the first with another. Only the better half of the outcomes at the
+    target counts, as nothing else draws proposals; kept: the lines that the model has seen.
+    """
+    of = table.observations
+    own = of.finite[kept] & (of.trials[kept] >= 0)
+    at_target = kept[own & (of.levels[kept] == table.target)]
+    outcomes = of.outcomes[at_target]
+    if len(outcomes) < _TWO:
+        return np.zeros(len(rows), dtype=bool)
+    same = outcomes[:, None] == outcomes
+    tied = np.flatnonzero((same.sum(axis=1) > 1) & (outcomes <= np.quantile(outcomes, 0.5)))
+    if not len(tied):
+        return np.zeros(len(rows), dtype=bool)
+    seen, same = table.rows[at_target], same[tied]
+    alike = posterior.correlations(seen[tied], seen, table.target)
+    nearest_other = np.where(same, -np.inf, alike).max(axis=1)
+    times = (same & (alike > nearest_other[:, None])).sum(axis=1)
+    least = np.maximum(1.0 - np.minimum(_ALIKE * 2.0**times, _FARTHEST), nearest_other)
+    flat = times > 1
+    near = posterior.correlations(table.whole(rows), seen[tied[flat]], table.target)
+    found: NDArray[np.bool_] = (near > least[flat]).any(axis=1)
+    return found

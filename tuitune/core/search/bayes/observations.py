@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy.special import ndtri
 
 from tuitune.core.options import Mode
-from tuitune.core.search.bayes.encoding import Encoding, Layout, drawn
+from tuitune.core.search.bayes.encoding import Encoding, RowCache, drawn
+from tuitune.core.search.bayes.layout import Layout
 from tuitune.core.search.proposal import History, Past
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def warped(outcomes: NDArray[np.float64], scale: Scale) -> Warped:
         return Warped(np.zeros(len(unit)), (outcomes[:1], np.zeros(len(outcomes[:1]))))
     unit = (unit - unit.min()) / spread
     values = _half_rank(unit) if scale == "half-rank" else _log(unit)
+    values = (values - values.min()) / np.ptp(values)  # squares of the smallest would be 0
     values = (values - values.mean()) / values.std()
     known, places = np.unique(values, return_index=True)
     return Warped(values, (outcomes[places], known))
@@ -82,7 +84,7 @@ def _log(unit: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.log(unit + (floor if floor > 0.0 else _LOG_FLOOR * float(unit.mean())))
 
 
-FITTED = 160  # lines that hyperparameters are fitted to
+FITTED = 128  # lines that hyperparameters are fitted to
 MODELLED = 500  # lines that predictions are made from
 EVERY = 24  # up to so many trials, hyperparameters are fitted again with each
 _GROWTH = 1.15  # later after each growth by this factor
@@ -216,7 +218,7 @@ class Fidelities:
 
 
 def target(observations: Observations, levels: int) -> int:
-    """The highest level with enough finite outcomes; of this study as soon as it has any."""
+    """The highest level with enough finite outcomes: this study's, once it has any."""
     own = observations.trials >= 0
     seen = observations.finite & (own if (own & observations.finite).any() else ~own)
     counts = np.bincount(observations.levels[seen], minlength=levels)
@@ -276,10 +278,10 @@ class Table:
 
 @dataclass
 class Tables:
-    """Makes tables, and caches the rows of configurations, which are slow to compute."""
+    """Makes tables."""
 
     encoding: Encoding
-    _rows: dict[int, tuple[Mapping[str, Any], NDArray[np.float64]]] = field(default_factory=dict)
+    rows: RowCache
 
     def table(self, history: History, fidelities: Fidelities, observations: Observations) -> Table:
         """Trials of earlier studies have negative numbers, as in the observations."""
@@ -292,12 +294,13 @@ class Tables:
         every |= {past.trial: past for past in history.past}
         needed = [*observations.trials.tolist(), *waiting, *running]
         values = drawn(self.encoding.space.sampled, [every[number].config for number in needed])
-        searched = np.array([self._row(number, every[number]) for number in needed])
+        searched = np.array([self.rows.row(number, every[number]) for number in needed])
         searched = searched.reshape(len(needed), len(self.encoding.columns))
         rows = np.hstack([searched, values.columns])
         count, known = len(observations.trials), len(observations.trials) + len(waiting)
         categories = tuple(column.categories for column in self.encoding.columns)
-        layout = Layout(categories + values.categories)
+        expected = tuple(column.expected for column in self.encoding.columns)
+        layout = Layout(categories + values.categories, expected)
         return Table(
             fidelities,
             layout,
@@ -308,11 +311,3 @@ class Tables:
             values.typical,
             reached,
         )
-
-    def _row(self, number: int, past: Past) -> NDArray[np.float64]:
-        known = self._rows.get(number)
-        if known is not None and (known[0] is past.config or known[0] == past.config):
-            return known[1]
-        row = self.encoding.row(past.config)
-        self._rows[number] = past.config, row
-        return row

@@ -4,18 +4,14 @@ Of many candidates the best few are improved: along countable parameters by one 
 along the others by following the gradient.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tuitune.core.search.bayes.batch_bfgs import Enough, Start, descend
 from tuitune.core.search.bayes.encoding import Encoding
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _LOCAL_STEPS = (0.02, 0.1, 0.3)  # of local moves, as fractions of the range
 
@@ -26,10 +22,7 @@ def everywhere(encoding: Encoding, random: np.random.Generator, count: int) -> N
 
 
 def nearby(
-    encoding: Encoding,
-    random: np.random.Generator,
-    centres: NDArray[np.float64],
-    count: int,
+    encoding: Encoding, random: np.random.Generator, centres: NDArray[np.float64], count: int
 ) -> NDArray[np.float64]:
     """Points that differ from one of the centres in a few coordinates, some of them slightly."""
     places = len(encoding.columns)
@@ -111,8 +104,10 @@ class Acquisition(Protocol):
         """Values, and slopes along numeric places: (rows, places)."""
         ...
 
-    def gains(self, row: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(rows,): what rows gain over one row (1, places) if they are as uncertain as that."""
+    def gains(
+        self, row: NDArray[np.float64], rows: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Values of rows, and what they gain over one row (1, places) if as uncertain as that."""
         ...
 
     def lengths(self, places: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -174,10 +169,10 @@ def inside(
         moved[:, place] = encoding.inside(int(place), random.random(_PLACES))
         if encoding.space.groups:
             moved = moved[encoding.keeps(moved)]
-        rows = encoding.snapped(moved)
-        free = acquisition.gains(begun, rows) >= -_TIE
+        values, gains = acquisition.gains(begun, encoding.snapped(moved))
+        free = gains >= -_TIE
         if free.any():
-            point = moved[int(np.argmax(np.where(free, acquisition.value(rows), -np.inf)))]
+            point = moved[int(np.argmax(np.where(free, values, -np.inf)))]
     return point
 
 
@@ -254,7 +249,7 @@ def _polished(
 def _kept_part(
     encoding: Encoding, points: NDArray[np.float64], moved: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Each move, or as much of it as keeps the constraints: a half, a quarter …, or nothing."""
+    """Each move, shortened to a half, a quarter … or nothing until it keeps the constraints."""
     reached = moved
     for halves in range(1, _HALVES + 2):
         broken = ~encoding.keeps(reached)

@@ -8,23 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tuitune.core.space import (
-    Choice,
-    has_prior,
-    index_of,
-    likely_of,
-    likely_units,
-    normal_units,
-    same,
-    to_unit,
-)
+from tuitune.core import space as spaces
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
-
-    from tuitune.core.space import Parameter, SearchSpace
 
     Array = NDArray[np.float64]
 
@@ -36,11 +25,11 @@ class Columns:
     categories: how many there are in each column, 0 for coordinates.
     """
 
-    space: SearchSpace
+    space: spaces.SearchSpace
     categories: NDArray[np.int64]
 
     def encode(self, configs: Sequence[Mapping[str, Any]]) -> Array:
-        """(n, d); NaN for a parameter that does not exist.
+        """The configurations as (n, d); NaN for a parameter that does not exist.
 
         Falkner et al. impute a random other value, so that it distinguishes neither side; a density
         that leaves the parameter out does the same without randomness.
@@ -56,25 +45,25 @@ class Columns:
         return [[float(u) for u in point] for point in points]
 
 
-def columns(space: SearchSpace) -> Columns:
+def columns(space: spaces.SearchSpace) -> Columns:
     """The columns of a space, one for each searched parameter."""
     counts = [_categories(parameter) for parameter in space.searched]
     return Columns(space, np.array(counts, dtype=np.int64))
 
 
-def _categories(parameter: Parameter) -> int:
-    is_category = isinstance(parameter, Choice) and not parameter.ordered
-    return len(parameter.values) if is_category and isinstance(parameter, Choice) else 0
+def _categories(parameter: spaces.Parameter) -> int:
+    is_category = isinstance(parameter, spaces.Choice) and not parameter.ordered
+    return len(parameter.values) if is_category and isinstance(parameter, spaces.Choice) else 0
 
 
-def _cell(parameter: Parameter, config: Mapping[str, Any]) -> float:
+def _cell(parameter: spaces.Parameter, config: Mapping[str, Any]) -> float:
     if parameter.name not in config:
         return float("nan")
     value = config[parameter.name]
     if _categories(parameter):
-        index = index_of(parameter, value)
+        index = spaces.index_of(parameter, value)
         return float("nan") if index is None else float(index)
-    return to_unit(parameter, value)
+    return spaces.to_unit(parameter, value)
 
 
 _WIDTH = 0.2  # of a number's range: the bandwidth of a single kernel
@@ -176,24 +165,24 @@ _DOUBT = -6.0  # ln of the least belief, which unexpected values get
 
 
 def log_belief(
-    parameters: Sequence[Parameter], configs: Sequence[Mapping[str, Any]]
+    parameters: Sequence[spaces.Parameter], configs: Sequence[Mapping[str, Any]]
 ) -> NDArray[np.float64]:
     """ln of the belief in each configuration, up to a constant; 0 without priors."""
-    believed = [p for p in parameters if likely_of(p) or has_prior(p)]
+    believed = [p for p in parameters if spaces.likely_of(p) or spaces.has_prior(p)]
     return np.array([sum(_one(p, c) for p in believed if p.name in c) for c in configs])
 
 
-def _one(parameter: Parameter, config: Mapping[str, Any]) -> float:
+def _one(parameter: spaces.Parameter, config: Mapping[str, Any]) -> float:
     value = config[parameter.name]
-    if isinstance(parameter, Choice) and parameter.weights:
-        weight = parameter.weights[index_of(parameter, value) or 0]
+    if isinstance(parameter, spaces.Choice) and parameter.weights:
+        weight = parameter.weights[spaces.index_of(parameter, value) or 0]
         return max(math.log(weight / max(parameter.weights)), _DOUBT)
-    if isinstance(parameter, Choice):
-        return 0.0 if any(same(value, likely) for likely in parameter.likely) else _DOUBT
-    normal = normal_units(parameter)
+    if isinstance(parameter, spaces.Choice):
+        return 0.0 if any(spaces.same(value, likely) for likely in parameter.likely) else _DOUBT
+    normal = spaces.normal_units(parameter)
     if normal is None:
-        units = likely_units(parameter)
+        units = spaces.likely_units(parameter)
         centre, sd = (units[0] + units[-1]) / 2, max((units[-1] - units[0]) / 2, _LEAST_SD)
     else:
         centre, sd = normal
-    return max(-0.5 * ((to_unit(parameter, value) - centre) / sd) ** 2, _DOUBT)
+    return max(-0.5 * ((spaces.to_unit(parameter, value) - centre) / sd) ** 2, _DOUBT)

@@ -1,7 +1,5 @@
 """The model of `method = "tpe"` (Falkner et al. 2018, algorithm 2)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from tuitune.core.options import Mode
+from tuitune.core import options, reasons
 from tuitune.core.pruning.pruner import loss_of
-from tuitune.core.reasons import Cause, Denser
+from tuitune.core.search import start, trust
+from tuitune.core.search.bayes.encoding import RowCache, encoding_of
+from tuitune.core.search.costs import POWER, CostModel, Costs
 from tuitune.core.search.earlier import Transfer
 from tuitune.core.search.proposal import History, Past, Proposal, Tried, is_new, unmodelled
 from tuitune.core.search.sobol import SobolSearcher, sobol_searcher
-from tuitune.core.search.start import start_then_model
 from tuitune.core.search.tpe.density import Columns, Density, columns, density, log_belief
-from tuitune.core.search.trust import Results, faith, results
 from tuitune.core.space import SearchSpace
 
 _GOOD = 0.1  # q: the share of the good ones
@@ -63,7 +61,9 @@ def _joined(own: Split | None, earlier: Mapping[int, float], history: History) -
 Observed = list[tuple[float, int, "Past"]]  # (loss, number in the order given, trial)
 
 
-def split(pasts: Iterable[Past], rungs: Sequence[int], mode: Mode, parameters: int) -> Split | None:
+def split(
+    pasts: Iterable[Past], rungs: Sequence[int], mode: options.Mode, parameters: int
+) -> Split | None:
     """Good and poor trials of the highest rung with enough trials; None where none has enough.
 
     Enough is N_min + 2 with N_min = parameters + 1, as in the paper, or _ENOUGH if that is less. In
@@ -92,7 +92,9 @@ def _running(pasts: Sequence[Past], reached: Sequence[Past]) -> list[Mapping[str
     return [p.config for p in pasts if p.state == "pending" and p.trial not in there]
 
 
-def observations(pasts: Iterable[Past], rungs: Sequence[int], mode: Mode) -> dict[int, Observed]:
+def observations(
+    pasts: Iterable[Past], rungs: Sequence[int], mode: options.Mode
+) -> dict[int, Observed]:
     """The losses at each rung; without rungs all of them are at 0.
 
     A failed trial is the worst at the first rung that it did not reach; one that diverged, at the
@@ -110,7 +112,7 @@ def observations(pasts: Iterable[Past], rungs: Sequence[int], mode: Mode) -> dic
     return found
 
 
-def _losses(past: Past, rungs: Sequence[int], mode: Mode) -> dict[int, float]:
+def _losses(past: Past, rungs: Sequence[int], mode: options.Mode) -> dict[int, float]:
     if rungs:
         return {at: loss_of(value, mode) for at, value in past.curve if at in rungs}
     if past.state == "failed":
@@ -122,7 +124,7 @@ def _losses(past: Past, rungs: Sequence[int], mode: Mode) -> dict[int, float]:
 
 _EXPLORED = 0.1  # rho: the share of configurations that the model does not choose
 _CANDIDATES = 64  # N_s
-_ROUNDS = 6  # of so many draws, as long as constraints leave too few of them
+_ROUNDS = 6  # of draws, repeated while too few of them keep the constraints
 _FEWEST = 8  # candidates that keep the constraints
 
 
@@ -137,15 +139,16 @@ class TpeModel:
 
     space: SearchSpace
     seed: int
-    mode: Mode
+    mode: options.Mode
     rungs: tuple[int, ...]
     sobol: SobolSearcher
     columns: Columns
     earlier: Transfer
+    seconds: CostModel
 
     def propose(self, trial: int, history: History, tried: Tried) -> Proposal | None:
         """As `Model.propose`; Sobol's points where there are too few trials for a model."""
-        own = results(history.past, self.rungs, self.mode)
+        own = trust.results(history.past, self.rungs, self.mode)
         first = self.earlier.first(history, own, tried)
         if first is not None:
             return first
@@ -153,26 +156,34 @@ class TpeModel:
         if rng.random() < _EXPLORED:
             return self._explored(trial, tried, "explore")
         found = split(history.past, self.rungs, self.mode, len(self.space.searched))
+        costs = self.seconds.costs(history, self.rungs)
         earlier = self.earlier.scores(history.foreign, own)
         if earlier.of:
             found = _joined(found, earlier.of, history)
         if found is None or not self.space.searched:
             return self._explored(trial, tried, "few")
-        chosen = self._likeliest(found, own, tried, rng)
+        chosen = self._likeliest(found, own, tried, rng, costs)
         if chosen is None:
             return self._explored(trial, tried, "all tried")
-        config, ratio = chosen
+        config, ratio, pace = chosen
         times = float(np.exp(min(ratio, 50.0)))
-        why = Denser(times, len(found.good), len(found.poor), found.rung, earlier=earlier.weights)
+        why = reasons.Denser(
+            times, len(found.good), len(found.poor), found.rung, earlier=earlier.weights, pace=pace
+        )
         return Proposal(config, "tpe", why)
 
-    def _explored(self, trial: int, tried: Tried, cause: Cause) -> Proposal | None:
+    def _explored(self, trial: int, tried: Tried, cause: reasons.Cause) -> Proposal | None:
         return unmodelled(self.sobol.propose(trial, tried), cause)
 
     def _likeliest(
-        self, found: Split, own: Results, tried: Tried, rng: np.random.Generator
-    ) -> tuple[dict[str, Any], float] | None:
-        """(configuration, ln of the ratio of the two densities there)."""
+        self,
+        found: Split,
+        own: trust.Results,
+        tried: Tried,
+        rng: np.random.Generator,
+        costs: Costs | None,
+    ) -> tuple[dict[str, Any], float, reasons.Pace | None] | None:
+        """(configuration, ln of the ratio of the two densities there, what its seconds did)."""
         encode, categories = self.columns.encode, self.columns.categories
         good = density(encode(found.good), categories)
         poor = density(encode(found.poor), categories)
@@ -181,10 +192,14 @@ class TpeModel:
         ratios = good.log_at(at) - poor.log_at(at)
         searched = self.space.searched
         known = -log_belief(searched, [past.config for past in own.trials])
-        belief = log_belief(searched, configs) * min(1.0, faith(known, own, found.trials))
-        for index in np.argsort(-(ratios + belief), kind="stable"):
+        belief = log_belief(searched, configs) * min(1.0, trust.faith(known, own, found.trials))
+        seconds = self.seconds.log_of(costs, configs)
+        score = ratios + belief - POWER * seconds
+        for index in np.argsort(-score, kind="stable"):
             if is_new(self.space, configs[index], tried):
-                return configs[index], float(ratios[index])
+                times = float(np.exp(seconds[index]))
+                pace = reasons.Pace(times * costs.median, times) if costs else None
+                return configs[index], float(ratios[index]), pace
         return None
 
     def _candidates(self, good: Density, rng: np.random.Generator) -> list[list[float]]:
@@ -203,8 +218,10 @@ class TpeModel:
         return [*kept, *(point for point in more if point is not None)]
 
 
-def tpe_model(space: SearchSpace, seed: int, mode: Mode, rungs: Sequence[int]) -> TpeModel:
+def tpe_model(space: SearchSpace, seed: int, mode: options.Mode, rungs: Sequence[int]) -> TpeModel:
     """rungs: the resources that trials are compared at, ascending; empty: at their end alone."""
     sobol = sobol_searcher(space, seed)
-    earlier = Transfer(space, mode, "tpe", start_then_model(space, seed, informed=True))
-    return TpeModel(space, seed, mode, tuple(rungs), sobol, columns(space), earlier)
+    earlier = Transfer(space, mode, "tpe", start.start_then_model(space, seed, informed=True))
+    encoding = encoding_of(space)
+    seconds = CostModel(encoding, RowCache(encoding))
+    return TpeModel(space, seed, mode, tuple(rungs), sobol, columns(space), earlier, seconds)

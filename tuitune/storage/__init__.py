@@ -1,0 +1,1 @@
+"""Storage: where checkpoints and logs of trials outlive the nodes that wrote them."""
