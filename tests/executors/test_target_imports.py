@@ -116,6 +116,17 @@ def test_a_library_that_keeps_threads_is_named():
     assert re.match(words, done.stdout), done.stdout
 
 
+def test_a_thread_that_is_about_to_end_is_none_that_a_fork_lacks():
+    # as one that has been joined, which the kernel still lists on a loaded machine
+    ends = "import _thread, time; _thread.start_new_thread(time.sleep, (0.1,))"
+    ask = "from tuitune.zygote import forking; print(forking.why_not_forked(library=''))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{ends}; {ask}"],
+        capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": ROOT},
+    )  # fmt: skip
+    assert done.stdout == "None\n"
+
+
 FORKING = "from tuitune.zygote import forking; print(forking.gpu_in_use())"
 TORCH = """
 import os

@@ -11,7 +11,7 @@ from typing import Any
 
 from tuitune.devices.nvml import Nvml
 from tuitune.ipc.entry import THREADS
-from tuitune.zygote.forking import why_not_forked
+from tuitune.zygote.forking import gpu_in_use, why_not_forked
 
 CASES = {  # what training code may do at its import
     "torch": "import torch, torch._dynamo",
@@ -61,7 +61,7 @@ def parent(code: str) -> None:
         exec(code, {"__name__": "target"})
     except BaseException as problem:  # noqa: BLE001 - as above
         error = f"{type(problem).__name__}: {problem}"[:120]
-    why = why_not_forked()
+    why = why_not_forked(gpu_in_use())
     read, write = os.pipe()
     if os.fork() == 0:
         child(write)

@@ -24,8 +24,8 @@ _TASKS = "/proc/self/task"
 # Arrow drops its threads in a forked child and starts new ones when it needs them; the name is that
 # of its allocator's thread, which does the same.
 _FORKABLE = r"(libarrow\.so[.\d]*|jemalloc_bg_thd)$"
-_RUNTIME = r"(libc|libpthread|libstdc\+\+|libm|libdl|librt|libgcc_s|ld-\S+?)[.-]"
-_LOOKS, _BETWEEN_LOOKS = 15, 0.02  # at a thread that runs, and s between two
+_RUNTIME = r"(libc|libpython[\d.]*|libpthread|libstdc\+\+|libm|libdl|librt|libgcc_s|ld-\S+?)[.-]"
+_LOOKS, _BETWEEN_LOOKS = 15, 0.02  # at threads of which nothing is known, and s between two
 _MOST_STACK = 1 << 16  # bytes of a thread's stack that are read
 _MOST_NAMED = 3
 _REMEDY = "let the function that trains do that, not the import"
@@ -39,7 +39,7 @@ def why_not_forked(library: str) -> str | None:
     if library:
         return f"the import initialises {library}, which a forked process can't share; {_REMEDY}"
     _end_progress_monitors()
-    names = [name for name in map(_name_of, _other_tasks()) if not re.match(_FORKABLE, name)]
+    names = _threads()
     if not names:
         return None
     kinds = Counter(names).most_common()
@@ -101,22 +101,41 @@ def _end_progress_monitors() -> None:
             thread.exit()  # type: ignore[attr-defined]
 
 
+def _threads() -> list[str]:
+    """Names of the threads that a forked process would lack.
+
+    One of which nothing is known is looked at again. It may have been joined: Python says so a
+    moment before the kernel has ended it, on a loaded machine many milliseconds. And a thread of a
+    numerical library goes on running for some milliseconds after its work.
+    """
+    names: list[str] = []
+    for look in range(_LOOKS):
+        time.sleep(_BETWEEN_LOOKS if look else 0)
+        names = [name for name in map(_name_of, _other_tasks()) if not re.match(_FORKABLE, name)]
+        if "" not in names:
+            break
+    return [name or "of a library" for name in names]
+
+
 def _other_tasks() -> list[int]:
     """The kernel's ids of all threads but this one."""
     return sorted({int(name) for name in os.listdir(_TASKS)} - {threading.get_native_id()})  # noqa: PTH208
 
 
 def _name_of(task: int) -> str:
-    """As "Thread-1 (watch) of train", "libgomp.so.1" or, if no more is known, "worker"."""
+    """As "Thread-1 (watch) of train", "libgomp.so.1" or "worker"; empty if nothing is known."""
     for thread in threading.enumerate():
         if thread.native_id == task:
             made_by = getattr(thread, "_target", None) or type(thread)
             return f"{thread.name} of {getattr(made_by, '__module__', '?')}"
     try:
         name = Path(_TASKS, str(task), "comm").read_text(encoding="utf-8", errors="replace").strip()
-        return name if re.match(_FORKABLE, name) else " and ".join(_libraries_of(task)) or name
+        if re.match(_FORKABLE, name):
+            return name
+        own = Path("/proc/self/comm").read_text(encoding="utf-8", errors="replace").strip()
+        return " and ".join(_libraries_of(task)) or (name if name != own else "")
     except (OSError, ValueError, IndexError):  # it has just ended, or runs, or is not shown
-        return "of a library"
+        return ""
 
 
 class _Region(NamedTuple):
@@ -145,16 +164,11 @@ def _libraries_of(task: int) -> list[str]:
 
 
 def _stack_of(task: int) -> int:
-    """The stack pointer of a thread once it waits. ValueError if it runs all the time.
-
-    A thread of a numerical library goes on running for some milliseconds after its work.
-    """
-    for _ in range(_LOOKS):
-        fields = Path(_TASKS, str(task), "syscall").read_text(encoding="ascii").split()
-        if len(fields) > 1:  # else it says "running"
-            return int(fields[-2], 16)
-        time.sleep(_BETWEEN_LOOKS)
-    raise ValueError(task)
+    """The stack pointer of a thread that waits. ValueError if it runs."""
+    fields = Path(_TASKS, str(task), "syscall").read_text(encoding="ascii").split()
+    if len(fields) == 1:  # it says "running"
+        raise ValueError(task)
+    return int(fields[-2], 16)
 
 
 def _regions() -> Iterator[_Region]:
