@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 REPEATS = 3
-LIGHT, TORCH, PEERS = 600, 200, 8  # trials
-REPORTS, WAITING, CALLS = 10_000, 1_000, 500
+LIGHT, TORCH, PEERS = 3_000, 1_000, 8  # trials
+REPORTS, WAITING, CALLS = 100_000, 1_000, 500
 MANY, WATCHED = 200, 20.0  # trials at once; s
 PATIENCE = 300.0  # s
 TICKS = os.sysconf("SC_CLK_TCK")

@@ -19,8 +19,47 @@ _CHUNK = 1 << 16  # bytes; for more, each read would map and unmap memory of its
 _STEPS = 0.001, 0.01  # s between two looks at a process that is to end: at first, and at most
 
 
+def start(
+    module: str,
+    *arguments: str,
+    python: str = sys.executable,
+    env: Mapping[str, str] | None = None,
+    log: Path | None = None,
+    new_session: bool = False,
+) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """Start a child process, out of reach of a Ctrl-C; what it prints is appended to `log`.
+
+    The other end of the socket is `entry.connect_to_parent`. The child dies with the thread that
+    has started it. Raises OSError.
+    """
+    ours, theirs = socket.socketpair()
+    values = str(theirs.fileno()), str(os.getpid()), *arguments
+    try:
+        with theirs, contextlib.ExitStack() as stack:
+            output = stack.enter_context(log.open("ab")) if log else subprocess.DEVNULL
+            process = subprocess.Popen(
+                entry.command(python, module, *values),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=env,
+                pass_fds=[theirs.fileno()],
+                start_new_session=new_session,
+                process_group=None if new_session else 0,
+            )
+    except OSError:
+        ours.close()
+        raise
+    return process, ours
+
+
+def ending_of(code: int) -> str:
+    """Text such as "SIGKILL" or "exit status 3", of what `Popen.returncode` has."""
+    return signal.Signals(-code).name if code < 0 else f"exit status {code}"
+
+
 class Child:
-    """A child process, and a socket to it, whose other end is `entry.connect_to_parent`.
+    """A child process of `start` whose socket belongs to an event loop.
 
     `receive` gets what the child sends, in chunks; `lost` is called when it closes its socket.
     Neither is called after `close`.
@@ -37,34 +76,15 @@ class Child:
         log: Path | None = None,
         new_session: bool = False,
     ) -> None:
-        """Start it, out of reach of a Ctrl-C; what it prints is appended to `log`.
-
-        To be called in the main thread: the child dies with the thread that started it. Raises
-        OSError.
-        """
+        """Start it; see `start`. To be called in the main thread. Raises OSError."""
         self._receive = receive
         self._lost = lost
         self._loop = asyncio.get_running_loop()
         self._unsent = bytearray()
-        self._socket, theirs = socket.socketpair()
         self._is_open = True
-        values = str(theirs.fileno()), str(os.getpid()), *arguments
-        try:
-            with theirs, contextlib.ExitStack() as stack:
-                output = stack.enter_context(log.open("ab")) if log else subprocess.DEVNULL
-                self._process = subprocess.Popen(
-                    entry.command(python, module, *values),
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    env=env,
-                    pass_fds=[theirs.fileno()],
-                    start_new_session=new_session,
-                    process_group=None if new_session else 0,
-                )
-        except OSError:
-            self._socket.close()
-            raise
+        self._process, self._socket = start(
+            module, *arguments, python=python, env=env, log=log, new_session=new_session
+        )
         self._socket.setblocking(False)  # noqa: FBT003
         self._loop.add_reader(self._socket, self._read)
 
@@ -112,10 +132,8 @@ class Child:
         return self._process.returncode
 
     def how_it_ended(self) -> str:
-        """Text such as "SIGKILL" or "exit status 3"; to be called after its end."""
-        code = self._process.returncode
-        assert code is not None
-        return signal.Signals(-code).name if code < 0 else f"exit status {code}"
+        """As `ending_of`; to be called after its end."""
+        return ending_of(self._process.returncode)
 
     def _read(self) -> None:
         try:

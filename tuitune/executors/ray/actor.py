@@ -1,14 +1,21 @@
 """The actor on a node: it starts the agent, and passes frames between it and the bridge."""
 
-import asyncio
 import contextlib
 import importlib.metadata
+import select
+import socket
+import subprocess
+import threading
+import time
 from pathlib import Path
 
-from tuitune.ipc.child import Child
+from tuitune.ipc import child
 from tuitune.ipc.frames import FrameBuffer, frame
 
 _POLL = 1.0  # s that a call waits for frames
+_PARTING = 2.0  # s for the agent to end once it has closed its socket
+_CHUNK = 1 << 16  # bytes
+CALLS = 4  # that may be under way at once: one that pulls, one that was cut off, and two that push
 
 
 def version() -> str:
@@ -22,52 +29,63 @@ def _seen(log: str) -> Path | None:
 
 
 class Host:
-    """A plain class, of which Ray makes an asynchronous actor. Calls may come in any order."""
+    """A plain class, of which Ray makes an actor. Calls come in any order, CALLS at once.
+
+    They block, each in a thread of Ray's: a call of an asynchronous actor costs half as much again.
+    Frames may be doubled, lost or overtaken between here and the engine, but not here.
+    """
 
     def __init__(self) -> None:
-        self._frames = b""  # whole ones, each with its length before it
-        self._buffer = FrameBuffer()
-        self._fresh = asyncio.Event()
-        self._child: Child | None = None
+        self._process: subprocess.Popen[bytes]
+        self._socket: socket.socket
+        self._frames = FrameBuffer()
+        self._readable = select.poll()
+        self._reading = threading.Lock()
+        self._writing = threading.Lock()
         self._ended = ""
 
-    async def start(self, name: str, log: str) -> str:
+    def start(self, name: str, log: str) -> str:
         """Start the agent. Returns tuitune's version here."""
-        self._child = Child(
-            "engine.agent", name, receive=self._receive, lost=self._lost, log=_seen(log)
-        )
+        self._process, self._socket = child.start("engine.agent", name, log=_seen(log))
+        self._readable.register(self._socket, select.POLLIN)
         return version()
 
-    async def push(self, data: bytes) -> None:
-        """Send frames to the agent."""
-        if self._child is not None:
-            self._child.send(data)
+    def push(self, data: bytes) -> None:
+        """Send frames to the agent; nothing where it has ended."""
+        with self._writing, contextlib.suppress(OSError):
+            self._socket.sendall(data)
 
-    async def pull(self, data: bytes) -> bytes | str:
+    def pull(self, data: bytes) -> bytes | str:
         """Send frames to the agent, as `push`. Those that come from it; or how it has ended.
 
         Ray carries bytes without pickling them.
         """
         if data:
-            await self.push(data)
-        if not self._frames and not self._ended:
-            self._fresh.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_POLL):
-                    await self._fresh.wait()
-        frames, self._frames = self._frames, b""
-        return frames or self._ended or b""
+            self.push(data)
+        with self._reading:
+            return self._read() if not self._ended else self._ended
 
-    def _receive(self, chunk: bytes) -> None:
-        self._frames += b"".join(map(frame, self._buffer.feed(chunk)))
-        self._fresh.set()
+    def _read(self) -> bytes | str:
+        """Whole frames, each with its length before it; none where none come for a while."""
+        until = time.monotonic() + _POLL
+        frames = b""
+        while not frames and (left := until - time.monotonic()) > 0:
+            if not self._readable.poll(left * 1000):
+                break
+            try:
+                chunk = self._socket.recv(_CHUNK)
+            except OSError:
+                chunk = b""
+            if not chunk:
+                self._ended = self._how_it_ended()
+                return self._ended
+            frames = b"".join(map(frame, self._frames.feed(chunk)))
+        return frames
 
-    def _lost(self) -> None:
-        self._end = asyncio.ensure_future(self._note_end())
-
-    async def _note_end(self) -> None:
-        assert self._child is not None
-        if await self._child.wait(2.0) is None:
-            self._child.kill(2.0)
-        self._ended = self._child.how_it_ended()
-        self._fresh.set()
+    def _how_it_ended(self) -> str:
+        try:
+            code = self._process.wait(_PARTING)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        return child.ending_of(code)

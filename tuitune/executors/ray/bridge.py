@@ -191,6 +191,7 @@ class _Bridge:
             "num_cpus": room.cpus,
             "num_gpus": room.gpus,
             "max_restarts": 0,
+            "max_concurrency": actor.CALLS,
             "enable_task_events": False,  # there are many calls
             "scheduling_strategy": pinned,
         }

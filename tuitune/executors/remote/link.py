@@ -144,10 +144,11 @@ class Sender:
 
     def put(self, message: bytes, *, urgent: bool = True) -> None:
         """As `Link.put`; an urgent message goes with what else comes in this turn of the loop."""
+        before = self._link.due
         self._link.put(message, self._loop.time(), urgent=urgent)
         if urgent:
             self._loop.call_soon(self.flush)
-        else:
+        elif self._link.due < before:  # else the timer runs already
             self.flush()
 
     def flush(self) -> None:
