@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import time
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,63 @@ def test_too_few_trials_have_no_importance_and_export_says_so(tmp_path: Path):
     assert json.loads(call("show", tmp_path, "--json").stdout)["importance"] is None
     refused = call("export", tmp_path, "--table", "importance")
     assert (refused.exit_code, "needs 8 finished trials" in refused.stderr) == (2, True)
+
+
+def failed(number: int) -> TrialRow:
+    return TrialRow(
+        number, "FAILED", {"lr": 0.5, "width": 2}, "hand", attempt=2, started=1e9, ended=1e9 + 100,
+        error="ValueError: no\n  such \x1b[31mfile", note="2 failures", node="gpu-07",
+        gpu_seconds=7200.0, energy=3600.0,
+    )  # fmt: skip
+
+
+def test_show_tells_all_of_the_trials_that_are_named(tmp_path: Path):
+    study = tmp_path / "digits"
+    write(study, finished(0), finished(1), failed(2))
+    checkpoint = study / "trials" / "0001" / "checkpoints" / "00000003"
+    checkpoint.mkdir(parents=True)
+    (study / "trials" / "0001" / "output.log").touch()
+    shown = call("show", study, "#1", "2")
+    assert shown.exit_code == 0
+    first, second = shown.stdout.split("\n\n")
+    assert first.splitlines() == [
+        "digits #1: complete, loss 0.618 at report 3",
+        "  lr = 0.618",
+        "  width = 8",
+        "proposed by: sobol: point",
+        f"checkpoint: {checkpoint}",
+        f"log: {study}/trials/0001/output.log",
+        "decisions: tuitune show digits --why 1",
+    ]
+    began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(1e9))
+    assert second.splitlines() == [
+        "digits #2: failed",
+        "  lr = 0.5",
+        "  width = 2",
+        "proposed by: hand",
+        f"started: {began}, 1m40s, 2 attempts",
+        "on: gpu-07",
+        "GPUs: 2 GPU-hours, 1 Wh",
+        "decisions: tuitune show digits --why 2",
+        "ValueError: no",
+        "  such  [31mfile",
+    ]
+    named = json.loads(call("show", study, "2", "0", "--json").stdout)["trials"]
+    assert [trial["trial"] for trial in named] == [2, 0]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("7",), "digits: no trial #7: it has #0 to #0"),
+        (("x",), "'x' is not the number of a trial"),
+        (("0", "--top", "3"), "with trials go neither --why nor --top nor --failed"),
+    ],
+)
+def test_trials_that_can_not_be_shown_are_refused(tmp_path: Path, words, message):
+    write(tmp_path / "digits", finished(0))
+    refused = call("show", tmp_path / "digits", *words)
+    assert (refused.exit_code, message in refused.stderr) == (2, True)
 
 
 def test_a_study_that_is_not_there_is_said_once(tmp_path: Path):

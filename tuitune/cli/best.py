@@ -1,6 +1,7 @@
 """`best`: the configuration of a trial in a form to paste, and its checkpoint."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tuitune.cli import studies
@@ -21,10 +22,15 @@ def find_trial(study: studies.StudyFolder, trial: int | None) -> TrialRow:
             metric = study.spec.objective.metric
             raise StoreError(f"{study.name}: no trial has reported a number for {metric}")
         return found
-    if trial < len(rows):
-        return rows[trial]
-    known = f"it has #0 to #{len(rows) - 1}" if rows else "it has none yet"
-    raise StoreError(f"{study.name}: no trial {trial_name(trial)}: {known}")
+    check_number(study, rows, trial)
+    return rows[trial]
+
+
+def check_number(study: studies.StudyFolder, rows: Sequence[TrialRow], trial: int) -> None:
+    """Raises StoreError where the study has no trial of this number."""
+    if trial >= len(rows):
+        known = f"it has #0 to #{len(rows) - 1}" if rows else "it has none yet"
+        raise StoreError(f"{study.name}: no trial {trial_name(trial)}: {known}")
 
 
 def print_best(

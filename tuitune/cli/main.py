@@ -8,7 +8,14 @@ from pathlib import Path
 import click
 
 from tuitune.cli import early_signals, results, steering
-from tuitune.cli.arguments import StudyOrCommand, TrialNumber, default_runs, study_argument
+from tuitune.cli.arguments import (
+    StudyOrCommand,
+    TrialNumber,
+    default_runs,
+    more_argument,
+    study_and_trials,
+    study_argument,
+)
 from tuitune.cli.options import Look, device_options, device_overrides, look_options, runs_option
 
 _SET = click.option(
@@ -256,7 +263,7 @@ def rm(study: str, *, yes: bool, runs: Path) -> None:
 
 
 @commands.command()
-@study_argument
+@more_argument
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object; with --why one for each line."
 )
@@ -267,14 +274,27 @@ def rm(study: str, *, yes: bool, runs: Path) -> None:
 @click.option("--failed", is_flag=True, help="Only the trials that failed, with their errors.")
 @runs_option
 def show(
-    study: str | None, *, as_json: bool, why: int | None, top: int | None, failed: bool, runs: Path
+    words: tuple[str, ...],
+    *,
+    as_json: bool,
+    why: int | None,
+    top: int | None,
+    failed: bool,
+    runs: Path,
 ) -> None:
-    """Show STUDY: its trials, the importance of parameters, and the best configuration last."""
+    """Show STUDY: its trials, the importance of parameters, and the best configuration last.
+
+    With TRIALS, all that is known of these.
+    """
     from tuitune.cli.show import Chosen, show_study
 
+    study, trials = study_and_trials(words, runs, required=False)
     if failed and top is not None:
         raise click.UsageError("--top shows the best trials and --failed those without one")
-    sys.exit(show_study(study, runs, Chosen(top, failed=failed), as_json=as_json, why=why))
+    if trials and (failed or top is not None or why is not None):
+        raise click.UsageError("with trials go neither --why nor --top nor --failed")
+    chosen = Chosen(top, failed=failed, trials=trials)
+    sys.exit(show_study(study, runs, chosen, as_json=as_json, why=why))
 
 
 @commands.command()

@@ -1,4 +1,4 @@
-"""`show`: a stored study, one trial's decisions, and all trials as a table."""
+"""`show`: a stored study with all trials as a table, some of its trials, a trial's decisions."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from tuitune.cli import console, progress, studies, summary, trials_table
+from tuitune.cli import console, one_trial, progress, studies, summary, trials_table
 from tuitune.cli.arguments import Refusal
+from tuitune.cli.best import check_number
 from tuitune.cli.output import output, table
 from tuitune.core import events
 from tuitune.core.search.importance import Importance
@@ -28,10 +29,11 @@ from tuitune.ui.state.studies import STATE_ROLES
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The trials that are shown: all, the `top` best, or those that failed."""
+    """The trials that are shown: all, the `top` best, those that failed, or these numbers."""
 
     top: int | None = None
     failed: bool = False
+    trials: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,12 @@ def show_study(
     if why is not None:
         return _print_why(study, why, as_json=as_json)
     stored = _Stored.read(study)
+    for number in chosen.trials:
+        check_number(study, stored.rows, number)
     if as_json:
         console.print_json(_record(stored, chosen), indent=2)
+    elif chosen.trials:
+        _print_trials(stored, chosen.trials)
     else:
         _print_words(stored, chosen)
     return 0
@@ -169,6 +175,14 @@ def _print_words(stored: _Stored, chosen: Chosen) -> None:
         to.print((), *trials_table.best_lines(spec, best, partial=stored.partial), fold=False)
 
 
+def _print_trials(stored: _Stored, trials: Sequence[int]) -> None:
+    to, engine_gone = output(), stored.engine is None
+    for place, trial in enumerate(trials):
+        to.print(*([()] if place else []))
+        lines = one_trial.trial_lines(stored.study, stored.rows[trial], engine_gone=engine_gone)
+        to.print(*lines, fold=False)
+
+
 def _used(rows: Sequence[TrialRow]) -> tuple[float, float | None]:
     """GPU seconds and joules of all of them."""
     known = [row.energy for row in rows if row.energy is not None]
@@ -217,6 +231,8 @@ def _outlook(stored: _Stored) -> str:
 
 def _listed(stored: _Stored, chosen: Chosen) -> list[TrialRow]:
     """Those of the JSON: all by their numbers, else as they are printed."""
+    if chosen.trials:
+        return [stored.rows[trial] for trial in chosen.trials]
     is_whole = chosen.top is None and not chosen.failed
     return stored.rows if is_whole else _chosen_rows(stored, chosen)
 
