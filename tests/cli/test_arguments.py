@@ -150,6 +150,22 @@ def test_the_runs_folder_of_the_environment_is_the_default(monkeypatch: pytest.M
     assert "no such study in runs" in call("show", "shew", "--runs", "runs").stderr
 
 
+@pytest.mark.parametrize(("word", "meant"), [("logs", "show"), ("delete", "rm"), ("list", "ls")])
+def test_words_of_other_tools_lead_to_the_command_here(word: str, meant: str) -> None:
+    assert last_line(call(word)).endswith(f"neither a command nor a study; did you mean {meant}?")
+
+
+def test_all_words_of_other_tools_lead_to_commands() -> None:
+    assert set(arguments._ELSEWHERE.values()) <= set(commands.commands)
+    assert not set(arguments._ELSEWHERE) & set(commands.commands)
+
+
+def test_the_list_of_commands_is_whole_on_80_columns() -> None:
+    help_text = CliRunner().invoke(commands, ["--help"], terminal_width=80).stdout
+    assert "train" in help_text
+    assert "..." not in help_text.replace("[ARGS]...", "")
+
+
 def test_without_a_word_or_a_terminal_the_studies_are_listed() -> None:
     assert call().stdout.startswith("No studies yet.")
     write(Path("runs/digits"))

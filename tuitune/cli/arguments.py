@@ -9,6 +9,20 @@ from typing import Any
 import click
 
 _NEAR = 0.75  # least similarity of a name that is suggested
+_ELSEWHERE = {  # what other tools call it -> the command here
+    **dict.fromkeys(("list", "studies", "experiments", "sweeps"), "ls"),
+    **dict.fromkeys(("info", "log", "logs", "results", "status", "trials"), "show"),
+    **dict.fromkeys(("delete", "remove", "clean"), "rm"),
+    **dict.fromkeys(("start", "tune", "optimize", "sweep", "search", "continue"), "run"),
+    **dict.fromkeys(("open", "ui", "view", "watch", "plot", "monitor"), "attach"),
+    **dict.fromkeys(("cancel", "abort", "interrupt"), "stop"),
+    **dict.fromkeys(("dashboard", "web"), "serve"),
+    **dict.fromkeys(("report", "save"), "export"),
+    **dict.fromkeys(("new", "create", "draft"), "init"),
+    **dict.fromkeys(("lint", "validate"), "check"),
+    **dict.fromkeys(("gpus", "devices", "nvidia-smi"), "doctor"),
+    "enqueue": "add",
+}
 _MOST_DIGITS = 18  # of a trial's number: the store keeps 64 bits
 
 study_argument = click.argument("study", required=False)
@@ -127,7 +141,8 @@ class StudyOrCommand(click.Group):
             return f"`tuitune {name}.toml` runs that file"
         studies = [folder.name for folder in all_studies(runs)]
         known = list(dict.fromkeys([*self.list_commands(ctx), *studies]))
-        near = difflib.get_close_matches(name, known, n=3, cutoff=_NEAR)
+        meant = _ELSEWHERE.get(name)
+        near = [meant] if meant else difflib.get_close_matches(name, known, n=3, cutoff=_NEAR)
         if near:
             return f"did you mean {' or '.join(near)}?"
         return "`tuitune --help` lists the commands, `tuitune ls` the studies"

@@ -149,7 +149,7 @@ def run(
 def attach(
     study: str | None, *, readonly: bool, server: int | None, look: Look, runs: Path
 ) -> None:
-    """Open the app on STUDY; without it on the one that runs, or the newest."""
+    """Open the app on STUDY. Without it, on the one that runs or the newest."""
     from tuitune.cli.app import AppOptions, attach as attach_to, show_in_browser
 
     options = AppOptions(readonly=readonly, **look)
@@ -168,7 +168,7 @@ def attach(
 def serve(
     study: str | None, *, host: str, port: int, readonly: bool, look: Look, runs: Path
 ) -> None:
-    """Open the app on STUDY in a browser; the address that is printed has a token in it."""
+    """Open the app on STUDY in a browser. The address that is printed has a token in it."""
     from tuitune.cli.app import AppOptions
     from tuitune.cli.serve import Place, serve_study
 
@@ -232,7 +232,7 @@ def check(file: Path, *, on: str | None, overrides: tuple[str, ...], runs: Path)
 @commands.command()
 @_CHECK_ON
 def doctor(*, on: str | None) -> None:
-    """Show this machine's GPUs and set-up, and what prevents their use."""
+    """Show this machine's GPUs, and what prevents their use."""
     if on is None:
         from tuitune.cli.machine import examine
 
@@ -256,7 +256,7 @@ def ls(runs: Path) -> None:
 @click.option("--yes", is_flag=True, help="Don't ask for the study's name first.")
 @runs_option
 def rm(study: str, *, yes: bool, runs: Path) -> None:
-    """Delete STUDY with its checkpoints and logs, once its name is typed."""
+    """Delete STUDY with its checkpoints, once its name is typed."""
     from tuitune.cli.listing import remove_study
 
     sys.exit(remove_study(study, runs, yes=yes))
@@ -282,7 +282,7 @@ def show(
     failed: bool,
     runs: Path,
 ) -> None:
-    """Show STUDY: its trials, the importance of parameters, and the best configuration last.
+    """Show the trials of STUDY, the best one last, and what matters.
 
     With TRIALS, all that is known of these.
     """
@@ -303,7 +303,10 @@ def show(
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @runs_option
 def simulate(study: str | None, *, overrides: tuple[str, ...], as_json: bool, runs: Path) -> None:
-    """Say what STUDY would have done under other pruning, as --set pruning.reduction=4."""
+    """Say what other pruning would have done in STUDY.
+
+    Such as --set pruning.reduction=4.
+    """
     from tuitune.cli.simulate import simulate_study
 
     sys.exit(simulate_study(study, runs, overrides, as_json=as_json))
@@ -315,10 +318,10 @@ def simulate(study: str | None, *, overrides: tuple[str, ...], as_json: bool, ru
 @click.argument("script", type=click.Path(path_type=Path, dir_okay=False))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def init(script: Path, *, arguments: tuple[str, ...]) -> None:
-    """Write a study file to start from, read from SCRIPT without running it.
+    """Write a study file to start from, for SCRIPT.
 
-    ARGUMENTS are given to the script in every trial as they are, and are not searched. SCRIPT may
-    be the file of a W&B sweep, too.
+    SCRIPT is read, and does not run. ARGUMENTS are given to it in every trial as they are, and are
+    not searched. SCRIPT may be the file of a W&B sweep, too.
     """
     from tuitune.cli.init import write_draft
 

@@ -74,7 +74,7 @@ def export(study: str | None, *, what: ExportedTable | None, to: str, out: str, 
 @click.option("--checkpoint", is_flag=True, help="Print only the path of its checkpoint.")
 @options.runs_option
 def best(words: tuple[str, ...], *, form: ConfigurationForm, checkpoint: bool, runs: Path) -> None:
-    """Print the configuration of the best trial of STUDY, or of TRIAL, and its checkpoint."""
+    """Print the best configuration of STUDY, or that of TRIAL. Comments name its checkpoint."""
     from tuitune.cli.best import print_best
 
     study, trial = _study_and_trial(words, runs)
@@ -90,10 +90,10 @@ def best(words: tuple[str, ...], *, form: ConfigurationForm, checkpoint: bool, r
 @options.look_options
 @options.runs_option
 def train(words: tuple[str, ...], *, to: int, no_ui: bool, look: options.Look, runs: Path) -> None:
-    """Train TRIAL of STUDY, or its best one, on from its checkpoint, and prune nothing.
+    """Train TRIAL of STUDY, or the best one, on from its checkpoint.
 
-    It becomes the only trial of a study of its own, so that the search and its results stay as
-    they are. The same command again continues it.
+    Nothing is pruned. It becomes the only trial of a study of its own, so that the search and its
+    results stay as they are. The same command again continues it.
     """
     from tuitune.cli.app import AppOptions
     from tuitune.cli.train import train_on

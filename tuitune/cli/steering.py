@@ -17,7 +17,7 @@ from tuitune.cli import arguments, options
 @click.option("--now", is_flag=True, help="Kill the running trials, whether or not they save.")
 @options.runs_option
 def stop(study: str | None, *, finish: bool, now: bool, runs: Path) -> None:
-    """Stop STUDY so that it can continue later: its trials save and leave."""
+    """Stop STUDY, to continue later: its trials save and leave."""
     from tuitune.cli.control import stop_study
 
     if finish and now:
@@ -60,7 +60,7 @@ def resume(words: tuple[str, ...], *, runs: Path) -> None:
 @arguments.trials_argument
 @options.runs_option
 def retry(words: tuple[str, ...], *, runs: Path) -> None:
-    """Continue TRIALS of STUDY that failed, were pruned or were killed.
+    """Continue TRIALS that failed, were pruned or were killed.
 
     Each continues from its newest checkpoint if that was kept, and starts again otherwise.
     """
@@ -77,7 +77,7 @@ def retry(words: tuple[str, ...], *, runs: Path) -> None:
 )
 @options.runs_option
 def add(words: tuple[str, ...], *, like: int | None, runs: Path) -> None:
-    """Add a trial of your own to STUDY; what you leave out is chosen for you."""
+    """Add a trial of your own to STUDY. What you leave out is chosen for you."""
     from tuitune.cli.control import add_trial
 
     study, values = arguments.study_and_values(words, runs)
@@ -88,7 +88,7 @@ def add(words: tuple[str, ...], *, like: int | None, runs: Path) -> None:
 @click.argument("words", nargs=-1, metavar="[STUDY] KEY=VALUE...")
 @options.runs_option
 def set_(words: tuple[str, ...], *, runs: Path) -> None:
-    """Change STUDY while it runs, as search.concurrency=4 or search.trials=200."""
+    """Change STUDY while it runs, as search.trials=200."""
     from tuitune.cli.control import set_settings
 
     study, overrides = arguments.study_and_values(words, runs)
