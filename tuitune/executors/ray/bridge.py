@@ -1,6 +1,7 @@
 """The bridge: a process that holds the connection to Ray, for an engine that never loads it."""
 
 import asyncio
+import contextlib
 import os
 import queue
 import secrets
@@ -69,14 +70,16 @@ class _Bridge:
         """The exit status: 1 where a part of it has failed, which the engine is told."""
         self._start(self._listen())
         status = await self._done
-        await self._writer.drain()
+        with contextlib.suppress(ConnectionError):
+            await self._writer.drain()
         return status
 
     async def _listen(self) -> None:
         frames = FrameBuffer()
-        while chunk := await self._reader.read(_CHUNK):
-            for body in frames.feed(chunk):
-                self._obey(protocol.to_bridge.decode(body))
+        with contextlib.suppress(ConnectionError):  # so it ends where not all was read
+            while chunk := await self._reader.read(_CHUNK):
+                for body in frames.feed(chunk):
+                    self._obey(protocol.to_bridge.decode(body))
         self._end(0)
 
     def _end(self, status: int) -> None:
@@ -272,12 +275,14 @@ class Apart:
                 give(value)
 
         def do() -> None:
+            give: Callable[[Any], None] = answer.set_result
+            value: object
             try:
-                found = function(*arguments)
+                value = function(*arguments)
             except Exception as error:  # noqa: BLE001 - raised where it is awaited
-                self._loop.call_soon_threadsafe(finish, answer.set_exception, error)
-            else:
-                self._loop.call_soon_threadsafe(finish, answer.set_result, found)
+                give, value = answer.set_exception, error
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                self._loop.call_soon_threadsafe(finish, give, value)
 
         self._work.put(do)
         return await answer
