@@ -211,6 +211,18 @@ def test_the_palette_has_the_same_actions(running):
     drive(running, scenario)
 
 
+@pytest.mark.parametrize("name", ["help", "summary", "keys"])
+def test_a_screen_of_text_outlives_a_terminal_of_one_cell(running, name):
+    async def scenario(driver):
+        await driver.press(":", *name, "enter")
+        await driver.until_shown("esc back")
+        await driver.pilot.resize_terminal(1, 1)
+        await driver.pilot.resize_terminal(80, 24)
+        await driver.until_shown("esc back")
+
+    drive(running, scenario)
+
+
 def test_the_keys_screen_names_the_file_and_all_ids(running):
     async def scenario(driver):
         await driver.press(":", *"keys", "enter")

@@ -313,6 +313,32 @@ def test_what_is_copied_goes_to_the_terminals_clipboard(windows, finished):
     assert b"\x1b]52;c;" + base64.b64encode(b"2") in window.terminal.text
 
 
+def test_bytes_that_are_no_text_are_keys_that_do_nothing(windows, finished):
+    """As an é of a terminal that is set to Latin-1."""
+    window = windows.open("attach", "study")
+    window.until("finished", "leave")
+    os.write(window.terminal.fd, b"\xe9\xff\x80?")
+    window.until("esc back")
+    os.write(window.terminal.fd, b"q:\xe9\r")
+    window.until("\ufffd: no such command")
+    os.write(window.terminal.fd, b"q\xc3")
+    assert "3 complete in " in COLOURED.sub("", window.left())
+    assert window.terminal.status == 0
+
+
+def test_clicks_beside_the_palette_that_come_together_close_it_once(windows, finished):
+    window = windows.open("attach", "study")
+    window.until("finished", "leave")
+    window.press("\x10")
+    window.until("Search for commands")
+    window.press("\x1b[<0;1;40M\x1b[<0;1;40m" * 3)
+    window.until("leave", gone="Search for commands")
+    window.press("?")
+    window.until("esc back")
+    window.press("qq")
+    assert "3 complete in " in COLOURED.sub("", window.left())
+
+
 def test_keys_of_ones_own_are_taken_and_a_mistake_among_them_is_told(workshop, windows, finished):
     file = workshop.path / "config" / "tuitune" / "keys.toml"
     file.parent.mkdir(parents=True)

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.app import App
+from textual.drivers.linux_driver import LinuxDriver
 
-from tuitune.ui.render import paint, terminal, themes
+from tuitune.ui.render import driver, paint, terminal, themes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from textual.driver import Driver
     from textual.screen import Screen
 
     from tuitune.ui.state.options import Options
@@ -42,6 +44,11 @@ class TuituneApp(App[None]):
         self._studies = studies
         self.terminal_title = terminal.Title(self._write, os.environ)
         self._late_answer = terminal.LateAnswer() if options.answer_is_late else None
+
+    def get_driver_class(self) -> type[Driver]:
+        """Replaces Textual's driver of terminals; a browser has its own."""
+        found = super().get_driver_class()
+        return driver.TerminalDriver if found is LinuxDriver else found
 
     def get_default_screen(self) -> Screen[None]:
         """Replaces Textual's empty default screen."""

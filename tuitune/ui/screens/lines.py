@@ -53,7 +53,7 @@ class LinesScreen(Screen[None]):
         """Makes the lines again for the new width."""
         width, height = event.size
         self._pane.styles.width, self._pane.styles.height = width, height
-        self._lines = self._text(width - 2)
+        self._lines = self._text(max(1, width - 2))
         self._paint_lines()
 
     def on_key(self, event: events.Key) -> None:

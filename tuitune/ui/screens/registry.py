@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final, cast
 
+from textual.await_complete import AwaitComplete
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.screen import Screen
 
@@ -23,7 +24,7 @@ def screen_named(name: str, app: AppActions, paint: Paint) -> Screen[Any]:
         "help": lambda: _lines(app, paint, "help", _of_actions(app, help_lines)),
         "summary": lambda: _lines(app, paint, "summary", summary_lines, copies=True),
         "keys": lambda: _lines(app, paint, "keys", _of_actions(app, key_lines)),
-        "palette": lambda: CommandPalette([_ActionCommands]),
+        "palette": lambda: _Palette([_ActionCommands]),
         "add": lambda: add.AddScreen(app),
     }
     return made[name]()
@@ -56,6 +57,14 @@ def _lines(
 
 
 _FIRST: Final = ("Trials", "Study", "Look", "App", "Move")  # groups as the palette lists them
+
+
+class _Palette(CommandPalette):
+    """Closes once: the second of two clicks beside it comes when it is gone already."""
+
+    def dismiss(self, result: None = None) -> AwaitComplete:
+        """Closes it; nothing if another screen is shown, which would be closed instead."""
+        return super().dismiss(result) if self.app.screen is self else AwaitComplete()
 
 
 class _ActionCommands(Provider):
