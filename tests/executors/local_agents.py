@@ -7,7 +7,8 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tuitune.executors.remote.transport import Arrivals, Room
 from tuitune.ipc.child import Child
 from tuitune.ipc.frames import FrameBuffer
 
+_NOBODY = 65534  # a user
 _UNSHARE = ("unshare", "--mount", *(() if os.geteuid() == 0 else ("--map-root-user",)))
 
 
@@ -126,3 +128,17 @@ def blinded(place: Path, *hidden: Path) -> str:
     python.write_text(f"#!/bin/sh\nexec {' '.join(_UNSHARE)} sh '{inner}' \"$@\"\n")
     python.chmod(0o755)
     return str(python)
+
+
+@contextmanager
+def forbidden(folder: Path) -> Iterator[None]:
+    """This process may not enter the folder meanwhile, though it may be root's."""
+    user, mode = os.geteuid(), folder.stat().st_mode
+    folder.chmod(0)
+    if user == 0:
+        os.seteuid(_NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+        folder.chmod(mode)

@@ -13,12 +13,12 @@ import pytest
 import toy_storage
 from contract import of, order, steps
 from installed import toy_package, unpack
-from local_agents import LocalAgents, blinded
+from local_agents import LocalAgents, blinded, forbidden
 from workshop import until
 
 from tuitune.core import events as ev
 from tuitune.executors.base import Plan, TargetError, UnreachableError
-from tuitune.executors.remote import package
+from tuitune.executors.remote import mark, package
 from tuitune.executors.remote.executor import NodesExecutor
 from tuitune.executors.remote.package import code_of
 from tuitune.executors.remote.protocol import Files
@@ -388,3 +388,13 @@ def test_nothing_is_left_of_an_agent_in_the_folder_for_temporary_files(
 
     play(story, seeing="ab")
     assert list(temporary.glob("tuitune-*")) == []
+
+
+def test_a_folder_that_a_node_may_not_enter_is_one_that_it_does_not_see(tmp_path):
+    study = tmp_path / "study"
+    study.mkdir()
+    made = mark.Mark(study)
+    made.make()
+    with forbidden(study):
+        assert not mark.answer(study, made.name, "a-1")
+    assert mark.answer(study, made.name, "a-1")

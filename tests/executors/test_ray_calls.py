@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import secrets
 import signal
 import socket
 import subprocess
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from local_agents import forbidden
 from workshop import until
 
 from tuitune.executors.ray import actor, hosted
 from tuitune.executors.ray.actor import Host
 from tuitune.executors.ray.hosted import Hosted
+from tuitune.ipc import process_tree
 from tuitune.ipc.frames import FrameBuffer, frame
 
 
@@ -43,8 +48,9 @@ class Scene:
         ours, self.socket = socket.socketpair()
         self.process = process
         monkeypatch.setattr(actor.child, "start", lambda *_, **__: (process, ours))
+        self.name = f"a-{secrets.token_hex(4)}"
         self.host = Host()
-        assert self.host.start("a", "") == actor.version()
+        assert self.host.start(self.name, "") == actor.version()
         self.calls = Calls(self.host)
         self.agent = Hosted("a", "node", self.calls)
         self.heard = b""
@@ -64,6 +70,12 @@ class Scene:
 
         await until(has_come)
         assert self.heard == data
+
+    def starts_one_that_stands_still(self) -> subprocess.Popen[bytes]:
+        tag = {process_tree.AGENT: self.name}
+        process = subprocess.Popen(["sleep", "1000"], env={**os.environ, **tag})
+        process.send_signal(signal.SIGSTOP)
+        return process
 
     def dies(self) -> None:
         self.process.kill()
@@ -190,6 +202,40 @@ def test_how_an_agent_has_ended_is_told_after_all_that_it_has_said(play: Play) -
         assert await scene.agent.pull() == signal.Signals.SIGKILL.name
 
     play(story)
+
+
+def test_an_agent_has_ended_once_nothing_is_left_of_it(play: Play) -> None:
+    async def story(scene: Scene) -> None:
+        left = scene.starts_one_that_stands_still()
+        scene.dies()
+        assert await scene.agent.pull() == signal.Signals.SIGKILL.name
+        assert left.poll() == -signal.SIGKILL
+
+    play(story)
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_an_agent_writes_to_the_log_only_where_its_node_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_there: bool
+) -> None:
+    logs = []
+
+    def start(*_: str, log: Path | None) -> tuple[None, socket.socket]:
+        logs.append(log)
+        return None, ours
+
+    ours, theirs = socket.socketpair()
+    monkeypatch.setattr(actor.child, "start", start)
+    study = tmp_path / "study"
+    study.mkdir()
+    log = study / "ray.log"
+    if is_there:
+        log.write_text("")
+    with ours, theirs:
+        with forbidden(study):
+            Host().start("a", str(log))
+        Host().start("a", str(log))
+    assert logs == [None, log if is_there else None]
 
 
 def test_an_agent_that_closes_its_socket_and_goes_on_is_killed(play: Play, monkeypatch) -> None:

@@ -62,7 +62,7 @@ def _prefix(name: str) -> str:
 
 def _sweep(name: str) -> None:
     """Remove what an agent of before has left on this node."""
-    process_tree.sweep(name, protocol.TAG)
+    process_tree.sweep(name, process_tree.AGENT)
     for folder in Path(tempfile.gettempdir()).glob(f"{_prefix(name)}*"):
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -137,7 +137,7 @@ class _Agent:
             self._give_up()
 
     def _give_up(self) -> None:
-        process_tree.sweep(self._name, protocol.TAG)
+        process_tree.sweep(self._name, process_tree.AGENT)
         shutil.rmtree(self._folder, ignore_errors=True)
         os._exit(_GAVE_UP)
 
@@ -196,7 +196,7 @@ class _Agent:
         plan = msgspec.structs.replace(
             setup.plan,
             socket=str(self._folder / f"trials-{secrets.token_hex(4)}"),
-            env={**setup.plan.env, protocol.TAG: self._name},
+            env={**setup.plan.env, process_tree.AGENT: self._name},
         )
         try:
             files = await asyncio.to_thread(

@@ -10,6 +10,7 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
+AGENT = "TUITUNE_AGENT"  # the variable by which an agent's processes are known on its node
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 SWEEP_SECONDS = 10.0  # a process in uninterruptible sleep can't be waited for much longer

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.metadata
+import os
 import select
 import socket
 import subprocess
@@ -9,7 +10,7 @@ import threading
 import time
 from pathlib import Path
 
-from tuitune.ipc import child
+from tuitune.ipc import child, process_tree
 from tuitune.ipc.frames import FrameBuffer, frame
 
 _POLL = 1.0  # s that a call waits for frames
@@ -23,9 +24,13 @@ def version() -> str:
     return importlib.metadata.version("tuitune")
 
 
-def _seen(log: str) -> Path | None:
-    path = Path(log)
-    return path if path.is_file() else None
+def _writable(log: str) -> Path | None:
+    """The log, where this node sees it and may write to it."""
+    try:
+        os.close(os.open(log, os.O_WRONLY))
+    except OSError:
+        return None
+    return Path(log)
 
 
 class Host:
@@ -36,6 +41,7 @@ class Host:
     """
 
     def __init__(self) -> None:
+        self._name: str
         self._process: subprocess.Popen[bytes]
         self._socket: socket.socket
         self._frames = FrameBuffer()
@@ -46,7 +52,8 @@ class Host:
 
     def start(self, name: str, log: str) -> str:
         """Start the agent. Returns tuitune's version here."""
-        self._process, self._socket = child.start("engine.agent", name, log=_seen(log))
+        self._name = name
+        self._process, self._socket = child.start("engine.agent", name, log=_writable(log))
         self._readable.register(self._socket, select.POLLIN)
         return version()
 
@@ -83,9 +90,11 @@ class Host:
         return frames
 
     def _how_it_ended(self) -> str:
+        """Once nothing is left of it: what it ran is soon started elsewhere."""
         try:
             code = self._process.wait(_PARTING)
         except subprocess.TimeoutExpired:
             self._process.kill()
             code = self._process.wait()
+        process_tree.sweep(self._name, process_tree.AGENT)
         return child.ending_of(code)

@@ -35,10 +35,10 @@ class Mark:
 
 def answer(folder: Path, mark: str, agent: str) -> bool:
     """An agent's end: whether it sees the engine's file, beside which it writes its own."""
-    if not (folder / mark).is_file():
-        return False
     try:
+        if not (folder / mark).is_file():
+            return False
         (folder / f"{mark}.{agent}").write_text("", encoding="utf-8")
-    except OSError:
+    except OSError:  # as where this user may not enter or write there
         return False
     return True

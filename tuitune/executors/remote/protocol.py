@@ -9,8 +9,6 @@ from tuitune.core.placement.snapshots import NodeReadings
 from tuitune.core.spec import DevicesSpec
 from tuitune.executors.base import Plan
 
-TAG = "TUITUNE_AGENT"  # the variable by which an agent's processes are known on its node
-
 
 class Code(msgspec.Struct, frozen=True):
     """A study file as the engine sees it."""
