@@ -310,6 +310,20 @@ def test_the_list_names_each_study_with_its_state_its_progress_and_its_best(runn
     assert "unreadable" in lines["broken"]
     assert "it is not a study's database" in lines["broken"]
 
+    records = {one["study"]: one for one in json.loads(call("ls", "--json").stdout)}
+    assert set(records) == set(lines)
+    done = records["done"]
+    assert (done["state"], done["done"], done["trials"]) == ("finished", 3, 20)
+    assert done["best"] == {"trial": 0, "value": 0.0, "partial": False}
+    assert done["folder"] == str(Path("runs", "done").absolute())
+    assert records["half"]["best"] is None
+    assert records["broken"]["state"] == "unreadable"
+    assert "it is not a study's database" in records["broken"]["problem"]
+
+
+def test_a_list_without_studies_is_one_in_json_too() -> None:
+    assert json.loads(call("ls", "--json").stdout) == []
+
 
 # --- tables ------------------------------------------------------------------------------------
 

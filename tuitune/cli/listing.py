@@ -5,7 +5,9 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
+from tuitune.cli import console
 from tuitune.cli.output import Column, output, table
 from tuitune.cli.studies import StudyFolder, short_path
 from tuitune.messages.text import duration, plain, trial_count
@@ -25,18 +27,39 @@ from tuitune.ui.state.studies import (
 _NONE_YET = "No studies yet. `tuitune STUDY.toml` runs one; `tuitune init SCRIPT` drafts one."
 
 
-def list_studies(runs: Path) -> int:
+def list_studies(runs: Path, *, as_json: bool = False) -> int:
     """Print the studies of the runs folder and of the registry, the one run last first."""
     studies = Studies(runs)
     studies.read_all()
     entries = list(studies.entries.values())
     studies.close()
     to = output()
-    if not entries:
+    if as_json:
+        console.print_json([_record(entry) for entry in entries], indent=2)
+    elif entries:
+        to.print(*table(_columns(entries), to.width)[0])
+    else:
         to.print(lines.line(_NONE_YET))
-        return 0
-    to.print(*table(_columns(entries), to.width)[0])
     return 0
+
+
+def _record(entry: Entry) -> dict[str, Any]:
+    """A study as `ls --json` has it. `changed`: Unix seconds; a missing value is null."""
+    best = {"trial": entry.trial, "value": entry.best, "partial": entry.partial}
+    return {
+        "study": entry.name,
+        "folder": str(entry.folder.absolute()),
+        "state": entry.state,
+        "problem": entry.problem or None,
+        "trials": entry.total,
+        "done": entry.done,
+        "running": entry.running,
+        "failed": entry.failed,
+        "seconds_left": entry.left,
+        "metric": entry.metric or None,
+        "best": best if entry.trial is not None else None,
+        "changed": entry.when,
+    }
 
 
 def remove_study(text: str, runs: Path, *, yes: bool) -> int:

@@ -243,12 +243,13 @@ def doctor(*, on: str | None) -> None:
 
 
 @commands.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON list.")
 @runs_option
-def ls(runs: Path) -> None:
+def ls(*, as_json: bool, runs: Path) -> None:
     """List this machine's studies."""
     from tuitune.cli.listing import list_studies
 
-    sys.exit(list_studies(runs))
+    sys.exit(list_studies(runs, as_json=as_json))
 
 
 @commands.command()
