@@ -155,6 +155,24 @@ def test_words_of_other_tools_lead_to_the_command_here(word: str, meant: str) ->
     assert last_line(call(word)).endswith(f"neither a command nor a study; did you mean {meant}?")
 
 
+def test_a_script_and_a_mistyped_file_lead_to_what_runs() -> None:
+    Path("train.py").write_text("import os\n")
+    Path("digits.toml").touch()
+    writes = "`tuitune init train.py` writes a study file for it"
+    assert last_line(call("train.py")).endswith(f"neither a command nor a study; {writes}")
+    assert last_line(call("digits.tml")).endswith("did you mean digits.toml?")
+    assert last_line(call("run", "train.py")).endswith(
+        "train.py: is no study file; `tuitune init train.py` writes one for it"
+    )
+
+
+def test_a_key_of_the_study_file_that_stands_alone_is_said_to_need_set() -> None:
+    hint = "; a key of the study file needs --set: --set search.trials=3"
+    extra = "Error: Got unexpected extra argument (search.trials=3)"
+    assert last_line(call("run", "digits.toml", "search.trials=3")) == extra + hint
+    assert last_line(call("export", "a", "search.trials=3")) == extra
+
+
 def test_all_words_of_other_tools_lead_to_commands() -> None:
     assert set(arguments._ELSEWHERE.values()) <= set(commands.commands)
     assert not set(arguments._ELSEWHERE) & set(commands.commands)

@@ -1,6 +1,7 @@
 """Arguments that commands share: a study that may be left out, and trials."""
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,19 +10,24 @@ from typing import Any
 import click
 
 _NEAR = 0.75  # least similarity of a name that is suggested
-_ELSEWHERE = {  # what other tools call it -> the command here
-    **dict.fromkeys(("list", "studies", "experiments", "sweeps"), "ls"),
-    **dict.fromkeys(("info", "log", "logs", "results", "status", "trials"), "show"),
-    **dict.fromkeys(("delete", "remove", "clean"), "rm"),
-    **dict.fromkeys(("start", "tune", "optimize", "sweep", "search", "continue"), "run"),
-    **dict.fromkeys(("open", "ui", "view", "watch", "plot", "monitor"), "attach"),
-    **dict.fromkeys(("cancel", "abort", "interrupt"), "stop"),
-    **dict.fromkeys(("dashboard", "web"), "serve"),
-    **dict.fromkeys(("report", "save"), "export"),
-    **dict.fromkeys(("new", "create", "draft"), "init"),
-    **dict.fromkeys(("lint", "validate"), "check"),
-    **dict.fromkeys(("gpus", "devices", "nvidia-smi"), "doctor"),
-    "enqueue": "add",
+# What other tools call the commands here.
+_ELSEWHERE = {
+    word: command
+    for command, words in {
+        "add": "enqueue",
+        "attach": "monitor open plot ui view watch",
+        "check": "lint validate",
+        "doctor": "devices gpus nvidia-smi",
+        "export": "report save",
+        "init": "create draft new",
+        "ls": "experiments list studies sweeps",
+        "rm": "clean delete remove",
+        "run": "continue optimize search start sweep tune",
+        "serve": "dashboard web",
+        "show": "info log logs results status trials",
+        "stop": "abort cancel interrupt",
+    }.items()
+    for word in words.split()
 }
 _MOST_DIGITS = 18  # of a trial's number: the store keeps 64 bits
 
@@ -117,6 +123,8 @@ class StudyOrCommand(click.Group):
 
             if isinstance(error, StoreError | StudyFileError):
                 raise Refusal(str(error)) from error
+            if isinstance(error, click.UsageError) and (hint := _set_hint(error)):
+                raise click.UsageError(f"{error.message}; {hint}", error.ctx) from error
             raise
 
     def resolve_command(
@@ -136,16 +144,28 @@ class StudyOrCommand(click.Group):
         import difflib  # noqa: PLC0415 - few commands are mistyped
 
         from tuitune.store.folder import all_studies, is_file  # noqa: PLC0415 - not for `--help`
+        from tuitune.studyfile.hints import SCRIPTS  # noqa: PLC0415
 
         if is_file(Path(f"{name}.toml")):
             return f"`tuitune {name}.toml` runs that file"
+        if name.endswith(SCRIPTS) and is_file(Path(name)):
+            return f"`tuitune init {name}` writes a study file for it"
         studies = [folder.name for folder in all_studies(runs)]
-        known = list(dict.fromkeys([*self.list_commands(ctx), *studies]))
+        files = [file.name for file in Path().glob("*.toml")]
+        known = list(dict.fromkeys([*self.list_commands(ctx), *studies, *files]))
         meant = _ELSEWHERE.get(name)
         near = [meant] if meant else difflib.get_close_matches(name, known, n=3, cutoff=_NEAR)
         if near:
             return f"did you mean {' or '.join(near)}?"
         return "`tuitune --help` lists the commands, `tuitune ls` the studies"
+
+
+def _set_hint(error: click.UsageError) -> str:
+    """How a key of the study file is given, where one stands alone; else empty."""
+    extra = re.fullmatch(r"Got unexpected extra arguments? \((.*)\)", error.message)
+    key = next((word for word in extra[1].split() if "=" in word), "") if extra else ""
+    takes = error.ctx is not None and any(p.name == "overrides" for p in error.ctx.command.params)
+    return f"a key of the study file needs --set: --set {key}" if key and takes else ""
 
 
 def _runs_of(args: Sequence[str]) -> Path:

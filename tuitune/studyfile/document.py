@@ -7,7 +7,7 @@ from typing import Any
 
 import tomli_w
 
-from tuitune.studyfile.hints import nearest
+from tuitune.studyfile.hints import SCRIPTS, nearest
 from tuitune.studyfile.problems import Problems
 
 _LONGEST = 10**30
@@ -23,7 +23,9 @@ def read_document(path: Path, overrides: Sequence[str], problems: Problems) -> d
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as wrong:
-        problems.note(_syntax(text, str(wrong)))
+        is_script = path.name.endswith(SCRIPTS)
+        mend = f"is no study file; `tuitune init {path.name}` writes one for it"
+        problems.note(mend if is_script else _syntax(text, str(wrong)))
         return {}
     except (ValueError, RecursionError) as wrong:
         problems.note(f"can't be read: {wrong}; shorten it")

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from tuitune.core.pruning.registry import PRUNERS
 from tuitune.core.search.registry import SEARCHERS
 
+SCRIPTS = (".py", ".sh", ".yaml", ".yml")  # ends of the names of files that `init` may read
+
 
 def _by_name(groups: Mapping[str, str]) -> dict[str, str]:
     """What each name of another tool is here, from all names of each thing that there is here."""
