@@ -326,13 +326,21 @@ def test_bytes_that_are_no_text_are_keys_that_do_nothing(windows, finished):
     assert window.terminal.status == 0
 
 
-def test_clicks_beside_the_palette_that_come_together_close_it_once(windows, finished):
+def test_keys_and_clicks_that_come_together_leave_the_palette_only(windows, finished):
     window = windows.open("attach", "study")
     window.until("finished", "leave")
     window.press("\x10")
     window.until("Search for commands")
     window.press("\x1b[<0;1;40M\x1b[<0;1;40m" * 3)
     window.until("leave", gone="Search for commands")
+    window.press("\x10zoom\x1b[5~")  # a page up in what is not yet listed
+    window.until("zoom (z)", "🔎 zoom")
+    window.resize(20, 3)
+    window.press("\x1b[5~\x1b[6~")
+    window.resize(120, 40)
+    window.until("zoom (z)")
+    window.press("\r")
+    window.until("2 Trials", gone="zoom (z)")
     window.press("?")
     window.until("esc back")
     window.press("qq")
