@@ -113,7 +113,8 @@ def test_a_node_whose_agents_keep_dying_is_set_aside(shop):
         os.kill(agent, signal.SIGKILL)
         wait_until(lambda agent=agent: agent not in shop.agents_on(node), "its end")
     line = next(line for line in iter(engine.stdout.readline, "") if "is not used" in line)
-    assert f"node {node} is not used: it is set aside for 5 minutes, as 3 agents in a row" in line
+    why = "as 3 agents in a row have ended there (SIGKILL); more is in ray.log"
+    assert f"node {node} is not used: it is set aside for 5 minutes, {why}" in line
     assert shop.run("kill", "study", 0, 1, 2, 3).returncode == 0
     shop.finish(engine, status=1)
 

@@ -180,10 +180,9 @@ class _Bridge:
 
     def _note_death(self, agent: Hosted, *, failed: bool) -> None:
         if self._deaths.ended(agent.node, self._loop.time(), failed=failed):
-            why = (
-                f"it is set aside for 5 minutes, as {cluster.MOST} agents in a row have ended there"
-            )
-            self._note_unused(agent.node, why)
+            how = f" ({agent.ending}); more is in ray.log" if agent.ending else ""
+            why = f"as {cluster.MOST} agents in a row have ended there{how}"
+            self._note_unused(agent.node, f"it is set aside for 5 minutes, {why}")
 
     # --- agents ----------------------------------------------------------------------------------
 
@@ -236,12 +235,17 @@ class _Bridge:
                 why = "its agent has ended"
                 ended = await self._apart.call(cluster.is_alive, agent.node)
                 break
+            except RayError:  # large frames, whose node was lost before they were here
+                traceback.print_exc()
+                await asyncio.sleep(_PAUSE)
+                continue
             if isinstance(found, str):
                 why = found
             elif found:
                 self._tell(protocol.From(agent.name, found))
                 await agent.wait_for_answer()
         if agent.name in self._agents:
+            agent.ending = why
             self._tell(protocol.Gone(agent.name, why, ended))
 
 
@@ -249,8 +253,11 @@ def _why_not_started(error: Exception) -> str:
     """Why an agent has not started; Ray's own message is in the log."""
     if isinstance(error, TimeoutError):
         return f"its agent has not started within {_START:g} s"
-    cause = error.cause if isinstance(error, RayTaskError) else None
-    what = type(error).__name__ if cause is None else f"{type(cause).__name__}: {cause}"
+    what = type(error).__name__
+    if isinstance(error, RayActorError):
+        what = "its process has died"
+    elif isinstance(error, RayTaskError):
+        what = f"{type(error.cause).__name__}: {error.cause}"
     return f"its agent could not start ({what}); more is in ray.log"
 
 

@@ -15,6 +15,7 @@ class Hosted:
     name: str
     node: str  # Ray's id of it
     handle: Any = None  # of its actor
+    ending: str = ""  # how it has ended, where that is known
     _pulls: bool = False  # a call waits there for frames
     _unsent: bytes = b""  # goes with the next such call
     _has_unsent: asyncio.Event = field(default_factory=asyncio.Event)
