@@ -99,6 +99,18 @@ def test_other_versions(shop, cluster):
     assert "it has tuitune 9.9, and here is " in said
 
 
+def test_nodes_where_tuitune_does_not_run(shop, cluster):
+    shop.study(QUICK)
+    shop.write("other/tuitune/__init__.py", "")
+    node = cluster.add_node(num_cpus=3, env_vars={"PYTHONPATH": str(shop.path / "other")})
+    try:
+        said = refused(shop, shop.where, "--set", "trial.cpus=3")
+    finally:
+        cluster.remove_node(node)
+    why = "tuitune does not run there (ModuleNotFoundError: No module named 'tuitune.executors')"
+    assert f"{why}; more is in ray.log" in said
+
+
 def test_a_study_that_runs_elsewhere(shop):
     shop.study("import time\ndef train(trial): trial.report(loss=1.0); time.sleep(60)")
     engine = shop.start("study.toml", "--no-ui")

@@ -31,7 +31,7 @@ def shutdown():
 """,
     "exceptions": """
 class RayError(Exception): pass
-class RayActorError(RayError): pass
+class RayActorError(RayError): actor_init_failed = False
 class RayTaskError(RayError): pass
 class ActorUnavailableError(RayActorError): pass
 """,
@@ -75,6 +75,12 @@ class Actor:
         if isinstance(found[0], Exception):
             raise found.pop(0)
         return found.pop(0)
+
+def init(**_):
+    from tuitune.executors.ray import bridge, cluster
+
+    cluster._AGAIN = bridge._LOOK = 0.0  # nodes are tried again at once
+    return Context()
 
 def remote(_):
     return SimpleNamespace(options=lambda **_: SimpleNamespace(remote=Actor))
@@ -172,14 +178,12 @@ def test_what_an_agent_has_said_is_asked_for_again_where_ray_has_lost_it(
     assert len(heard.notes) == 1
 
 
-def test_an_agent_that_dies_at_its_start_is_told_in_words(connect: Connect, tmp_path: Path):
-    modules = {
-        "__init__": an_actor('exceptions.RayActorError("worker exit type: SYSTEM_ERROR")'),
-        "_private/state": STATE,
-    }
-    write_ray(tmp_path, **modules)
+def test_why_agents_die_at_their_start_is_told_once_in_words(connect: Connect, tmp_path: Path):
+    dies = 'exceptions.RayActorError("worker exit type: SYSTEM_ERROR")'
+    starts = an_actor(f"{dies}, {dies}, actor.version()", 'frame(b"here")')
+    write_ray(tmp_path, **{"__init__": starts, "_private/state": STATE})
     heard = Heard()
-    run_until(connect, heard, lambda: len(heard.notes) > 1)
+    run_until(connect, heard, lambda: heard.frames or heard.why)
     words = "its agent could not start (its process has died); more is in ray.log"
-    assert heard.notes[1] == f"node n is not used: {words}"
-    assert "SYSTEM_ERROR" in Path(connect.log).read_text()
+    assert heard.notes[1:] == [f"node n is not used: {words}"]
+    assert Path(connect.log).read_text().count("SYSTEM_ERROR") == 2

@@ -3,19 +3,19 @@
 import asyncio
 import contextlib
 import os
-import queue
 import secrets
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Coroutine
+from typing import Any
 
 import ray
 from ray.exceptions import ActorUnavailableError, RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from tuitune.executors.ray import actor, cluster, joining, protocol
+from tuitune.executors.ray.apart import Apart
 from tuitune.executors.ray.hosted import Hosted
 from tuitune.executors.remote.transport import Room
 from tuitune.ipc import entry, process_tree
@@ -26,7 +26,6 @@ _LOOK = 2.0  # s between two looks at the cluster's nodes
 _PAUSE = 0.2  # s until an agent that can't be reached is called again
 _START = 60.0  # s for an agent to start
 _PARTING = 8.0  # s for Ray to end what it has started
-_T = TypeVar("_T")
 
 
 def main() -> None:
@@ -159,7 +158,6 @@ class _Bridge:
                 self._note_unused(seen.key, cluster.why_unused(seen, connect))
             return
         self._deaths.tried(seen.key, now)
-        self._told.pop(seen.key, None)
         agent = Hosted(f"{name}-{secrets.token_hex(4)}", seen.key)
         self._agents[agent.name] = agent
         self._start(self._serve(agent, Room(name, cpus, memory, gpus)))
@@ -203,7 +201,8 @@ class _Bridge:
                 theirs = await agent.handle.start.remote(agent.name, self._connect.log)
         except (RayError, TimeoutError) as error:
             traceback.print_exc()
-            self._give_up(agent, _why_not_started(error), for_good=isinstance(error, RayTaskError))
+            why, for_good = _why_not_started(error)
+            self._give_up(agent, why, for_good=for_good)
             return
         if theirs != actor.version():
             why = f"it has tuitune {theirs}, and here is {actor.version()}: install the same there"
@@ -211,6 +210,7 @@ class _Bridge:
             return
         self._has_worked = True
         self._unfit.pop(agent.node, None)
+        self._told.pop(agent.node, None)
         self._tell(protocol.Joined(agent.name, room))
         await self._pull(agent)
 
@@ -249,51 +249,16 @@ class _Bridge:
             self._tell(protocol.Gone(agent.name, why, ended))
 
 
-def _why_not_started(error: Exception) -> str:
-    """Why an agent has not started; Ray's own message is in the log."""
+def _why_not_started(error: Exception) -> tuple[str, bool]:
+    """Why an agent has not started, and whether none can there; Ray's own message is in the log."""
     if isinstance(error, TimeoutError):
-        return f"its agent has not started within {_START:g} s"
-    what = type(error).__name__
-    if isinstance(error, RayActorError):
-        what = "its process has died"
-    elif isinstance(error, RayTaskError):
-        what = f"{type(error.cause).__name__}: {error.cause}"
-    return f"its agent could not start ({what}); more is in ray.log"
-
-
-class Apart:
-    """Calls functions one after the other; nobody waits for the thread when the process ends.
-
-    It never ends before: Ray's processes of a cluster that is started die with the thread that has
-    started them.
-    """
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        threading.Thread(target=self._go_on, daemon=True).start()
-
-    async def call(self, function: Callable[..., _T], *arguments: Any) -> _T:
-        """What it returns, or raises."""
-        answer: asyncio.Future[_T] = self._loop.create_future()
-
-        def finish(give: Callable[[Any], None], value: object) -> None:
-            if not answer.done():
-                give(value)
-
-        def do() -> None:
-            give: Callable[[Any], None] = answer.set_result
-            value: object
-            try:
-                value = function(*arguments)
-            except Exception as error:  # noqa: BLE001 - raised where it is awaited
-                give, value = answer.set_exception, error
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                self._loop.call_soon_threadsafe(finish, give, value)
-
-        self._work.put(do)
-        return await answer
-
-    def _go_on(self) -> None:
-        while True:
-            self._work.get()()
+        return f"its agent has not started within {_START:g} s", False
+    for_good = isinstance(error, RayTaskError)
+    what = f"its agent could not start ({type(error).__name__})"
+    if isinstance(error, RayTaskError):
+        what = f"its agent could not start ({type(error.cause).__name__}: {error.cause})"
+    elif isinstance(error, RayActorError):
+        what = "its agent could not start (its process has died)"
+        if for_good := error.actor_init_failed:  # where this package can't be imported
+            what = f"tuitune does not run there ({str(error).strip().splitlines()[-1]})"
+    return f"{what}; more is in ray.log", for_good
