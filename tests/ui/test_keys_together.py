@@ -67,6 +67,8 @@ async def after(keys: tuple[str, ...], *, together: bool) -> dict[str, Any]:
         pytest.param(("?", "q", "?", "escape", "i"), id="one screen behind the other"),
         pytest.param(("i", "escape", ":", "3", "enter", "space"), id="a command behind a summary"),
         pytest.param(("/", *"x>0", "enter", "j", "escape"), id="a filter"),
+        pytest.param(("ctrl+p", *"zoom"), id="words for the palette"),
+        pytest.param(("ctrl+p", *"zoom", "pageup", "pagedown"), id="pages of the palette"),
         pytest.param(("s", "escape", "V", "j", "j", "V"), id="a menu and a range"),
         pytest.param(("x", "n", ":", *"zoom", "enter", "B"), id="a question"),
     ],

@@ -27,12 +27,28 @@ class Palette(CommandPalette):
 
     def __init__(self) -> None:
         super().__init__([_ActionCommands])
+        self._early = ""  # typed before there was a line to type in
+        self._ahead = 0  # characters of the line that have come before it had the focus
 
     def on_key(self, event: events.Key) -> None:
-        """Types what has come before the line of the palette has the focus."""
+        """Keeps what has come before the line of the palette has the focus."""
         if event.is_printable and event.character is not None:
             event.stop()
-            self.query_one(Input).insert_text_at_cursor(event.character)
+            self._early += event.character
+            self._type()
+
+    def on_descendant_focus(self) -> None:
+        """The line is there."""
+        self._type()
+
+    def _type(self) -> None:
+        """Puts it before what has been typed into the line itself."""
+        for line in self.query(Input):
+            cursor = line.cursor_position + len(self._early)
+            line.insert(self._early, self._ahead)
+            line.cursor_position = cursor
+            self._ahead += len(self._early)
+            self._early = ""
 
     def dismiss(self, result: None = None) -> AwaitComplete:
         """Closes it; nothing if another screen is shown, which would be closed instead."""
