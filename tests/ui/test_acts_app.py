@@ -29,9 +29,9 @@ def running(tmp_path_factory):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     made = Workshop(tmp_path_factory.mktemp("finished").resolve())
-    (made.path / "end").touch()
     try:
         folder = start(made)
+        (made.path / "end").touch()  # an engine that ends sooner may not be seen
         wait_until(lambda: owner.running(folder) is None, "the study's end")
         yield folder
     finally:
