@@ -50,6 +50,27 @@ def test_the_trials_of_a_killed_zygote_are_lost_and_a_new_one_takes_over(bench):
     assert bench.values(0) == [1.0, 0.0, 2.0]
 
 
+def test_what_an_earlier_attempt_has_printed_is_no_reason_for_the_death_of_a_later_one(bench):
+    bench.write(
+        "train.py",
+        """
+        import os
+        def train(trial):
+            if trial.attempt == 0:
+                raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+            print("line of attempt 1", flush=True)
+            os._exit(3)
+        """,
+    )
+    bench.open()
+    first, second = (bench.run(bench.order(attempt=attempt)) for attempt in (0, 1))
+    assert first.oom
+    assert second.error == "exit status 3: line of attempt 1"
+    assert second.tail == "line of attempt 1"
+    assert not second.oom
+    assert bench.log().count("CUDA out of memory") == 1
+
+
 def test_a_zygote_that_always_dies_is_not_tried_for_ever(bench):
     bench.write(
         "train.py",

@@ -3,6 +3,7 @@
 import secrets
 from asyncio import TimerHandle
 from collections.abc import Iterable
+from pathlib import Path
 
 import msgspec
 
@@ -20,6 +21,7 @@ class Attempt(msgspec.Struct):
     # its processes send it
     token: str = msgspec.field(default_factory=lambda: secrets.token_hex(8))
     zygote: zygote_client.ZygoteClient | None = None  # None: it waits for a zygote
+    log_start: int = 0  # byte of the trial's log at which it begins: earlier ones are before it
     is_started: bool = False
     # one for each of its processes
     connections: list[listener.Connection] = []
@@ -37,6 +39,11 @@ class Attempt(msgspec.Struct):
     def key(self) -> tuple[int, int]:
         """The trial's number and the attempt's."""
         return self.order.trial, self.order.attempt
+
+    @property
+    def log(self) -> Path:
+        """The trial's log, in which each attempt goes on."""
+        return Path(self.order.folder, "output.log")
 
     @property
     def addressee(self) -> listener.Connection | None:

@@ -6,7 +6,6 @@ import os
 import signal
 from collections.abc import Iterable, Mapping
 from hmac import compare_digest
-from pathlib import Path
 from typing import Any, Literal
 
 from tuitune.core import events
@@ -64,6 +63,7 @@ class LocalExecutor:
         """
         attempt = Attempt(self._complete(order))
         attempt.order = attempt.order._replace(token=attempt.token)
+        attempt.log_start = exit_text.size_of(attempt.log)
         self._attempts[attempt.key] = attempt
         if self._closing:
             asyncio.get_running_loop().call_soon(self._lose, attempt)
@@ -286,7 +286,7 @@ class LocalExecutor:
         if attempt.is_exit_overdue and attempt.error == "" and attempt.order.command is None:
             error = ""  # its work was complete, and only its process had to be killed
         failed = bool(error or end.code or end.signal)
-        tail = exit_text.tail_of(Path(attempt.order.folder, "output.log")) if failed else ""
+        tail = exit_text.tail_of(attempt.log, attempt.log_start) if failed else ""
         if end.code and not (attempt.error or attempt.stopped or attempt.may_end):
             error = exit_text.with_last_words(error, tail)
         self._finish(attempt, end, error, tail, lost=False)

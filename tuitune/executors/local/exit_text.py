@@ -99,12 +99,19 @@ def files_in(traceback: str) -> list[str]:
     return [os.path.realpath(file) for file, _ in re.findall(_FRAME, traceback)]
 
 
-def tail_of(log: Path) -> str:
-    """The last whole lines of a log, printable; empty if it can't be read."""
+def size_of(log: Path) -> int:
+    """Its bytes; 0 where there is none."""
+    try:
+        return log.stat().st_size
+    except OSError:
+        return 0
+
+
+def tail_of(log: Path, start: int = 0) -> str:
+    """The last whole lines of a log from this byte on, printable; empty if it can't be read."""
     try:
         with log.open("rb") as file:
-            start = max(0, file.seek(0, 2) - 4 * TAIL)
-            file.seek(start)
+            file.seek(max(start, file.seek(0, 2) - 4 * TAIL))
             text = file.read(4 * TAIL).decode("utf-8", "replace")
     except OSError:
         return ""
