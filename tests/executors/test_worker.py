@@ -391,6 +391,31 @@ def test_a_step_that_is_saved_again_replaces_the_old_and_forgets_what_came_after
     assert (tmp_path / "00000002/text").read_text() == "second"
 
 
+def test_a_process_that_is_killed_while_it_removes_a_checkpoint_leaves_no_part_of_it(
+    tmp_path, monkeypatch
+):
+    class KilledError(BaseException):
+        """Ends the removal after its first file, as a kill would."""
+
+    def cut_off(place, **_):
+        for part in Path(place).glob("*"):
+            part.unlink()
+            raise KilledError
+
+    def save(step):
+        with checkpoints.written(tmp_path, step, 0) as folder:
+            for part in "ab":
+                (folder / part).touch()
+
+    save(1)
+    save(2)
+    monkeypatch.setattr(checkpoints.shutil, "rmtree", cut_off)
+    with pytest.raises(KilledError):
+        save(3)
+    found = {entry.name: len(list(entry.iterdir())) for entry in tmp_path.iterdir()}
+    assert found == {".old-00000001": 1, "00000002": 2, "00000003": 2}
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path

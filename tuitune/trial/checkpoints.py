@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,9 +73,7 @@ def _publish(aside: Path, place: Path) -> None:
     if not place.exists():
         aside.rename(place)
         return
-    old = place.with_name(f".old-{place.name}")  # a folder can't be renamed onto a full one
-    shutil.rmtree(old, ignore_errors=True)
-    place.rename(old)
+    old = _set_aside(place)  # a folder can't be renamed onto a full one
     try:
         aside.rename(place)
     except OSError:
@@ -84,13 +82,22 @@ def _publish(aside: Path, place: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def _set_aside(place: Path) -> Path:
+    """The folder under a name that is no step's: its removal may be cut off by a kill."""
+    old = place.with_name(f".old-{place.name}")
+    shutil.rmtree(old, ignore_errors=True)
+    place.rename(old)
+    return old
+
+
 def _forget(folder: Path, step: int) -> None:
     """Keep this step and the one before it; later ones are of an attempt that was abandoned."""
     steps = sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdigit())
     kept = [found for found in steps if found <= step][-_KEPT:]
     for found in steps:
         if found not in kept:
-            shutil.rmtree(folder / f"{found:08d}", ignore_errors=True)
+            with suppress(OSError):
+                shutil.rmtree(_set_aside(folder / f"{found:08d}"), ignore_errors=True)
 
 
 def _sync(folder: Path) -> None:
