@@ -91,7 +91,11 @@ def check_journal(workshop: Workshop) -> None:
 
 
 def check_acknowledged(workshop: Workshop, facts: list[ev.AnyFact]) -> None:
-    """Each report that waited at a rung and came back is in the journal."""
+    """Each report that waited at a rung and came back is in the journal.
+
+    An attempt does not wait at a rung that an earlier one has filled, as one that was killed before
+    it had saved: a report there may be lost with the engine.
+    """
     known = {(f.trial, f.attempt, f.step) for f in facts if isinstance(f, ev.Reported)}
     rungs = {1, 3, 9}
     for folder in (workshop.folder() / "trials").iterdir():
@@ -99,7 +103,8 @@ def check_acknowledged(workshop: Workshop, facts: list[ev.AnyFact]) -> None:
         for line in told.read_text().splitlines() if told.exists() else []:
             attempt, step = map(int, line.split())
             if step in rungs:
-                assert (int(folder.name), attempt, step) in known
+                attempts = range(attempt + 1)
+                assert any((int(folder.name), one, step) in known for one in attempts)
 
 
 def test_an_interrupted_study_goes_on_from_its_checkpoints(workshop: Workshop):
