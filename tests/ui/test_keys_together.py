@@ -39,10 +39,15 @@ def seen(study: StudyScreen) -> dict[str, Any]:
     }
 
 
-async def after(keys: tuple[str, ...], *, together: bool) -> dict[str, Any]:
+async def after(
+    keys: tuple[str, ...], *, together: bool, before: tuple[str, ...] = ()
+) -> dict[str, Any]:
     shown = app(study_picture())
     async with shown.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
+        for key in before:
+            shown.post_message(pressed(key))
+            await settled(pilot)
         for key in keys:
             shown.post_message(pressed(key))
             if not together:
@@ -79,3 +84,33 @@ def test_keys_that_come_together_do_what_they_do_one_by_one(keys):
 
     one_by_one, at_once = asyncio.run(both())
     assert at_once == one_by_one
+
+
+@pytest.mark.parametrize(
+    ("opening", "keys"),
+    [
+        pytest.param("a", ("ctrl+u", *"0.5"), id="a line is emptied"),
+        pytest.param("a", ("9", "backspace", "7"), id="a digit is mended"),
+        pytest.param("a", ("home", "8", "end", "9"), id="both ends of a line"),
+        pytest.param("/", (*"abc", "backspace", "l"), id="a letter of a filter is mended"),
+        pytest.param("/", (*"abc", "ctrl+u", "l"), id="a filter is emptied"),
+        pytest.param(
+            ":", (*"zom", "left", "o", "ctrl+e", "!"), id="a letter is put into a command"
+        ),
+        pytest.param(":", (*"zoom it", "ctrl+w", "x"), id="a word is taken back"),
+    ],
+)
+def test_letters_behind_a_key_that_edits_a_line_are_typed_after_it(opening, keys):
+    async def both() -> tuple[dict[str, Any], dict[str, Any]]:
+        return (
+            await after(keys, together=False, before=(opening,)),
+            await after(keys, together=True, before=(opening,)),
+        )
+
+    one_by_one, at_once = asyncio.run(both())
+    assert at_once == one_by_one
+    assert len(at_once["screens"]) > 1 or at_once["prompt"]
+
+
+def test_a_line_that_has_not_got_the_focus_yet_can_be_edited():
+    assert asyncio.run(after(("/", *"abc", "ctrl+u", "l"), together=True))["prompt"] == "l"

@@ -15,6 +15,7 @@ from tuitune.core import space
 from tuitune.messages.text import configuration_words, trial_name
 from tuitune.ui.actions.action import AppActions
 from tuitune.ui.app import passed_on
+from tuitune.ui.screens.prompt_line import edited
 from tuitune.ui.state.form import Field, Form, filled, read_form, typed
 
 _KEYS = "enter adds the trial   up and down go to another line   ctrl+u empties a line   esc leaves"
@@ -24,9 +25,11 @@ class Line(Input):
     """The input of a parameter."""
 
     def on_key(self, event: events.Key) -> None:
-        """Gives the form its own keys at once, so that a key right behind is not typed here."""
-        if isinstance(self.screen, AddScreen):
-            self.screen.on_key(event)
+        """Does at once what a key does in the form or in its line: letters may be right behind."""
+        is_done = isinstance(self.screen, AddScreen) and self.screen.takes(event)
+        if is_done or edited(self, event.key):
+            event.stop()
+            event.prevent_default()
 
 
 class Row(Vertical):
@@ -105,18 +108,23 @@ class AddScreen(Screen[None]):
         self._show(self._form())
 
     def on_key(self, event: events.Key) -> None:
-        """Closes the form, sends it or changes the line; other keys are for the input."""
-        if passed_on(self, event):
-            return
-        if event.key == "escape":
+        """Other keys than its own are for the input."""
+        if self.takes(event):
             event.stop()
+
+    def takes(self, event: events.Key) -> bool:
+        """Closes the form, sends it or changes the line; whether the key does one of that."""
+        if passed_on(self, event):
+            return True
+        if event.key == "escape":
             self.dismiss()
         elif event.key == "enter":
-            event.stop()
             self._submit()
         elif event.key in ("up", "down"):
-            event.stop()
             (self.focus_next if event.key == "down" else self.focus_previous)()
+        else:
+            return False
+        return True
 
     def _form(self) -> Form:
         return read_form(self._space, {row.parameter.name: row.line.value for row in self._rows})

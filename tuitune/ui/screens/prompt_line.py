@@ -1,11 +1,32 @@
 """The input line of a prompt, in the place of the messages."""
 
 from collections.abc import Callable
+from typing import Final
 
 from textual import events
+from textual.binding import Binding
 from textual.widgets import Input
 
 from tuitune.ui.state.status_line import Prompt, StatusLine
+
+_EDITS: Final = {
+    key: binding.action
+    for binding in Input.BINDINGS
+    if isinstance(binding, Binding) and binding.action != "submit"
+    for key in binding.key.split(",")
+}
+
+
+def edited(line: Input, key: str) -> bool:
+    """Does at once what this key does in a line of text; whether it is such a key.
+
+    Textual types letters at once, but lets other keys go to the screen and the app first: letters
+    that come together with them would be typed before.
+    """
+    name, _, selects = _EDITS.get(key, "").partition("(")
+    if name:
+        getattr(line, f"action_{name}")(*[True] if selects else [])
+    return bool(name)
 
 
 class PromptLine(Input):
@@ -43,6 +64,9 @@ class PromptLine(Input):
         elif event.key in ("escape", "enter", "tab"):
             event.prevent_default()
             self.key(event, prompt)
+        elif edited(self, event.key):
+            event.stop()
+            event.prevent_default()
 
     def key(self, event: events.Key, prompt: Prompt) -> None:
         """Handles a key that ends or completes the line, or arrived before it had the focus."""
@@ -58,8 +82,8 @@ class PromptLine(Input):
             if prompt.complete is not None:
                 self.value = prompt.complete(self.value)
                 self.cursor_position = len(self.value)
-        elif event.key == "backspace":
-            self.action_delete_left()
+        elif edited(self, event.key):
+            event.stop()
         elif event.is_printable and event.character is not None:
             self.insert_text_at_cursor(event.character)
 
