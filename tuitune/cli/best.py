@@ -65,11 +65,15 @@ def print_best(
 
 
 def _about(study: studies.StudyFolder, row: TrialRow, checkpoint: Path | None) -> list[str]:
-    metric = study.spec.objective.metric
-    reached = f" at {study.spec.pruning.unit} {row.step}" if row.step else ""
     what = f"{study.name} {trial_name(row.number)} ({row.state.lower()})"
     where = studies.short_path(checkpoint) if checkpoint is not None else _no_checkpoint(row)
-    return [f"{what}: {metric} {number(row.value)}{reached}", f"checkpoint: {where}"]
+    return [f"{what}: {value_words(study, row)}", f"checkpoint: {where}"]
+
+
+def value_words(study: studies.StudyFolder, row: TrialRow) -> str:
+    """As "loss 0.1 at epoch 3"."""
+    reached = f" at {study.spec.pruning.unit} {row.step}" if row.step else ""
+    return f"{study.spec.objective.metric} {number(row.value)}{reached}"
 
 
 def _no_checkpoint(row: TrialRow) -> str:

@@ -3,17 +3,16 @@
 import time
 from collections.abc import Iterator
 
-from tuitune.cli import studies
+from tuitune.cli import studies, trials_table
+from tuitune.cli.best import value_words
 from tuitune.core.events import TrialState
 from tuitune.messages import configuration
 from tuitune.messages.states import WORDS
-from tuitune.messages.text import duration, number, plain, trial_name, usage_words
-from tuitune.store.folder import trial_folder
+from tuitune.messages.text import plain, trial_name, usage_words
 from tuitune.store.rows import TrialRow
+from tuitune.ui import logs
 from tuitune.ui.render.glyphs import shown_state
 from tuitune.ui.render.lines import Line, line
-
-_LOG = "output.log"
 
 
 def trial_lines(study: studies.StudyFolder, row: TrialRow, *, engine_gone: bool) -> Iterator[Line]:
@@ -34,9 +33,7 @@ def _head(study: studies.StudyFolder, row: TrialRow, *, engine_gone: bool) -> Li
         (state, WORDS[state].role),
     ]
     if row.value is not None:
-        reached = f" at {study.spec.pruning.unit} {row.step}" if row.step else ""
-        metric = plain(study.spec.objective.metric)
-        spans.append((f", {metric} {number(row.value)}{reached}", "bold"))
+        spans.append((f", {plain(value_words(study, row))}", "bold"))
     return line(*spans)
 
 
@@ -58,7 +55,7 @@ def _facts(
     checkpoint = study.checkpoint(row.number)
     if checkpoint is not None:
         yield "checkpoint", plain(studies.short_path(checkpoint))
-    log = trial_folder(study.path, row.number) / _LOG
+    log = logs.log_file(study.path, row.number)
     if log.exists():
         yield "log", plain(studies.short_path(log))
     yield "decisions", f"tuitune show {name} --why {row.number}"
@@ -67,9 +64,9 @@ def _facts(
 def _times(row: TrialRow, started: float, *, engine_gone: bool) -> str:
     """As "2026-03-01 12:00:00, 1m40s, 2 attempts"."""
     words = [time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(started))]
-    end = row.ended if engine_gone or row.ended is not None else time.time()
-    if end is not None:
-        words.append(duration(end - started))
+    took = trials_table.lasted(row, None if engine_gone else time.time())
+    if took != "-":  # it runs now, or has ended
+        words.append(took)
     if row.attempt > 1:
         words.append(f"{row.attempt} attempts")
     return ", ".join(words)

@@ -53,7 +53,7 @@ def trial_columns(
         column(spec.objective.metric, lambda row: cells.metric(row.value), 97, least=9),
         *(_parameter(one, column, 90 - at) for at, one in enumerate(parameters)),
         column(spec.pruning.resource or "reports", lambda row: str(row.step or "-"), 50),
-        column("time", lambda row: _lasted(row, now), 40),
+        column("time", lambda row: lasted(row, now), 40),
     ]
     if any(row.gpu_seconds for row in rows):
         columns.append(column("GPU-h", lambda row: number(usage_record(row)["gpu_hours"]), 39))
@@ -117,6 +117,7 @@ def _tone(row: TrialRow, state: Shown, best: int | None) -> str:
     return "quiet" if state in _QUIET else ""
 
 
-def _lasted(row: TrialRow, now: float | None) -> str:
+def lasted(row: TrialRow, now: float | None) -> str:
+    """How long it has run, as "1m40s"; "-" where that is not known. now: as in `trial_columns`."""
     end = row.ended or (now if row.device else None)  # it holds a device while it runs
     return "-" if row.started is None or end is None else duration(end - row.started)

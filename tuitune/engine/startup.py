@@ -18,6 +18,7 @@ from tuitune.engine.gpus import Gpus
 from tuitune.engine.settings import NotWhileRunningError
 from tuitune.executors.base import SampleError, with_nodes
 from tuitune.executors.local.exit_text import printable
+from tuitune.ipc import files
 from tuitune.studyfile import StudyFileError
 
 Handler = Callable[[Request, str], Awaitable[Answer]]
@@ -38,7 +39,7 @@ async def following_import(log: Path, note: Callable[[str], None]) -> AsyncItera
 
 
 async def _follow(log: Path, note: Callable[[str], None]) -> None:
-    start, seen = _size(log), ""
+    start, seen = files.size_of(log), ""
     await asyncio.sleep(PATIENCE)
     note(f"importing the training code; what it prints is in {log}")
     while True:
@@ -47,13 +48,6 @@ async def _follow(log: Path, note: Callable[[str], None]) -> None:
             note(line)
             seen = line
         await asyncio.sleep(_PERIOD)
-
-
-def _size(log: Path) -> int:
-    try:
-        return log.stat().st_size
-    except OSError:
-        return 0
 
 
 def _last_line(log: Path, start: int) -> str:

@@ -19,6 +19,14 @@ def replace_file(path: Path, content: str | bytes) -> None:
     aside.replace(path)
 
 
+def size_of(path: Path) -> int:
+    """Its bytes; 0 where it is not there or can't be asked for."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
 def is_at(path: Path, file: int) -> bool:
     """Whether an open file is still the one at this path."""
     try:

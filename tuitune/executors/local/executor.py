@@ -14,6 +14,7 @@ from tuitune.executors.local import exit_text, gpu_errors, interpreter, provenan
 from tuitune.executors.local.attempts import Attempt, events_of
 from tuitune.executors.local.listener import Connection, Hello, Listener, Message
 from tuitune.executors.local.zygotes import Zygotes
+from tuitune.ipc.files import size_of
 from tuitune.trial import wire
 from tuitune.zygote import protocol
 
@@ -63,7 +64,7 @@ class LocalExecutor:
         """
         attempt = Attempt(self._complete(order))
         attempt.order = attempt.order._replace(token=attempt.token)
-        attempt.log_start = exit_text.size_of(attempt.log)
+        attempt.log_start = size_of(attempt.log)
         self._attempts[attempt.key] = attempt
         if self._closing:
             asyncio.get_running_loop().call_soon(self._lose, attempt)

@@ -99,14 +99,6 @@ def files_in(traceback: str) -> list[str]:
     return [os.path.realpath(file) for file, _ in re.findall(_FRAME, traceback)]
 
 
-def size_of(log: Path) -> int:
-    """Its bytes; 0 where there is none."""
-    try:
-        return log.stat().st_size
-    except OSError:
-        return 0
-
-
 def tail_of(log: Path, start: int = 0) -> str:
     """The last whole lines of a log from this byte on, printable; empty if it can't be read."""
     try:

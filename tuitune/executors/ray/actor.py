@@ -70,7 +70,7 @@ class Host:
         if data:
             self.push(data)
         with self._reading:
-            return self._read() if not self._ended else self._ended
+            return self._ended or self._read()
 
     def _read(self) -> bytes | str:
         """Whole frames, each with its length before it; none where none come for a while."""
