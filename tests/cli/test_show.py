@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from stored_study import finished, store
 
 from tuitune.cli.main import commands
+from tuitune.cli.one_trial import trial_lines
 from tuitune.cli.studies import StudyFolder
 from tuitune.cli.summary import print_result, result_in
 from tuitune.core import events as ev
@@ -97,6 +98,14 @@ def test_show_tells_all_of_the_trials_that_are_named(tmp_path: Path):
     ]
     named = json.loads(call("show", study, "2", "0", "--json").stdout)["trials"]
     assert [trial["trial"] for trial in named] == [2, 0]
+
+
+def test_the_time_of_a_trial_that_is_paused_is_not_told(tmp_path: Path):
+    write(tmp_path, TrialRow(0, "PAUSED", {"lr": 0.5}, "hand", started=1e9))
+    study = StudyFolder(tmp_path)
+    lines = trial_lines(study, study.reader.trials()[0], engine_gone=False)
+    began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(1e9))
+    assert f"started: {began}" in ["".join(text for text, _ in line) for line in lines]
 
 
 @pytest.mark.parametrize(
