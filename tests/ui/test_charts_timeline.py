@@ -106,15 +106,16 @@ attempts = st.lists(
 @given(attempts)
 def test_no_two_attempts_that_overlap_share_a_line_and_no_line_is_wasted(found) -> None:
     found.sort()
+    # rounded as clock times are: near NOW, differences of 1e-12 s don't exist
+    begun = [
+        (NOW - 200 + start, device, NOW - 200 + start + lasts) for start, lasts, device in found
+    ]
     made = picture(
-        *(
-            Attempt(n, NOW - 200 + start, (device,), NOW - 200 + start + lasts)
-            for n, (start, lasts, device) in enumerate(found)
-        )
+        *(Attempt(n, start, (device,), end) for n, (start, device, end) in enumerate(begun))
     )
     lines = slots(shown(made, Size(120, 60)))
     for device in {device for *_, device in found}:
-        own = [(start, start + lasts) for start, lasts, name in found if name == device]
+        own = [(start, end) for start, name, end in begun if name == device]
         most = max(sum(b <= start < e for b, e in own) for start, _ in own)
         at = next(n for n, line in enumerate(lines) if line.startswith(f"{device} "))
         after = [n for n, line in enumerate(lines) if n > at and not line.startswith(" ")]

@@ -10,6 +10,7 @@ from tuitune.core import space as spaces
 from tuitune.messages.command import spelled
 from tuitune.store.rows import TrialRow
 from tuitune.ui.charts.canvas import narrow
+from tuitune.ui.render.lines import fit
 from tuitune.ui.state.records import Record
 from tuitune.ui.state.snapshot import Snapshot
 
@@ -24,6 +25,13 @@ _FINE: Final = 24.0  # steps within a range, to which its ends are rounded
 _SAMPLE: Final = 256  # values of a line from which its range is computed
 _FEW: Final = 6  # whole numbers up to which each has a place of its own on the axis
 _CATEGORIES: Final = 12  # a sampled parameter with more distinct values gets a numeric axis
+
+
+class Tick(NamedTuple):
+    """A position on an axis, in [0, 1], and its label."""
+
+    place: float
+    name: str
 
 
 class Scale(Record, frozen=True):
@@ -53,9 +61,10 @@ class Scale(Record, frozen=True):
             return self._log_ticks(most)
         return _linear_ticks(self.low, self.high, most)
 
-    def labels(self, ticks: Sequence[float]) -> list[str]:
-        """The ticks as text."""
-        return labels(ticks, aligned=not self.log)
+    def named(self, most: int) -> list[Tick]:
+        """The positions of `ticks`, with their labels."""
+        ticks = self.ticks(most)
+        return list(map(Tick, self.all(ticks), labels(ticks, aligned=not self.log)))
 
     def _log_ticks(self, most: int) -> list[float]:
         first = math.ceil(math.log10(self.low) - 1e-9)
@@ -71,6 +80,9 @@ class Scale(Record, frozen=True):
         if 2 <= len(inside) <= most:
             return inside
         return [tick for tick in _linear_ticks(self.low, self.high, most) if tick > 0]
+
+
+UNIT: Final = Scale(0.0, 1.0)  # of positions
 
 
 def scale(low: float, high: float, *, log: bool = False) -> Scale:
@@ -251,16 +263,20 @@ class Axis(Record, frozen=True):
         ats = self.scale.all(numbers)
         return [None if math.isnan(at) else min(max(at, 0.0), 1.0) for at in ats]
 
-    def ticks(self, most: int) -> list[tuple[float, str]]:
-        """(position, name), ascending: at most `most` for numbers, all for categories."""
-        if self.scale is None:
-            count = len(self.names)
-            return [((place + 0.5) / count, name) for place, name in enumerate(self.names)]
-        values = self.scale.ticks(most)
-        return [
-            (self.scale.at(v), word)
-            for v, word in zip(values, self.scale.labels(values), strict=True)
-        ]
+    def ticks(self, most: int) -> list[Tick]:
+        """Its ticks, ascending: at most `most` for numbers, all for categories."""
+        if self.scale is not None:
+            return self.scale.named(most)
+        count = len(self.names)
+        return [Tick((place + 0.5) / count, name) for place, name in enumerate(self.names)]
+
+    def below(self, width: int) -> list[Tick]:
+        """Ticks about every twelve cells of the width; names of categories are cut to fit."""
+        ticks = self.ticks(max(2, width // 12))
+        if self.scale is not None:
+            return ticks
+        room = max(1, width // len(ticks) - 1)
+        return [Tick(at, fit(name, min(room, len(name)))) for at, name in ticks]
 
     def ends(self) -> tuple[str, str]:
         """The names of its lowest and of its highest value."""

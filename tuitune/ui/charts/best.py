@@ -47,14 +47,14 @@ class BestChart:
         every = self._ended.follow(snapshot)
         if not every:
             why = "no trial has ended with a value yet"
-            return frame.Drawing(title, frame.words(why), actions=_ACTIONS[:1])
+            return frame.message(title, _ACTIONS[:1], why)
         minimise = snapshot.spec.objective.mode == "min"
         key = self._ended.changes, id(snapshot)
         steps, partial = self._counted.get(key, lambda: _steps(self._ended, minimise=minimise))
         y = _values(context, every, steps)
         if y is None:
             why = "no value above 0: a log scale can't show any"
-            return frame.Drawing(title, frame.words(why), actions=_ACTIONS)
+            return frame.message(title, _ACTIONS, why)
         begun, end = 0.0, float(len(every))
         if selection.by_time:
             begun = min((row.started for row in snapshot.rows if row.started), default=0.0)
@@ -63,7 +63,7 @@ class BestChart:
             size._replace(height=size.height - 1), axis.scale(0.0, end), y, context.glyphs
         )
         if made is None:
-            return frame.Drawing(title, frame.too_small())
+            return frame.too_small(title)
         plot = _Plot(made, every, begun if selection.by_time else None)
         _put_dots(plot, self._ended.of(selection.cursor))
         _put_stairs(plot, steps)

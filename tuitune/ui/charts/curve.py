@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from tuitune.messages.text import trial_name
 from tuitune.store.curves import Curve
 from tuitune.ui.charts import frame, overlaid
-from tuitune.ui.charts.axis import Range, scale, shown_range, snapped
+from tuitune.ui.charts.axis import Range, Tick, scale, shown_range, snapped
 from tuitune.ui.charts.canvas import Ink
 from tuitune.ui.charts.window import Window, shown_part, visible
 from tuitune.ui.render.lines import Size
@@ -62,27 +62,25 @@ class CurveChart:
 
     def draw(self, context: RenderContext, size: Size) -> frame.Drawing:
         """The curves with their legend; a message where no report can be shown."""
-        selection = context.selection
         title = overlaid.metric(context)
         chosen = self._leaders.overlaid(context)
         lines = [(one, overlaid.curve(context, one.trial)) for one in chosen]
         reported = [line for line in lines if line[1].steps]
         if not reported:
-            return frame.Drawing(
-                title, frame.words(*_nothing(context, chosen)), actions=_ACTIONS[1:2]
-            )
+            return frame.message(title, _ACTIONS[1:2], _nothing(context, chosen))
         _, part, drawn = _parts(context, reported)
         made = framed(context, drawn, part, size)
         if isinstance(made, str):
-            return frame.Drawing(title, frame.words(made), actions=_ACTIONS[:2])
+            return frame.message(title, _ACTIONS[:2], made)
         if made is None:
-            return frame.Drawing(title, frame.too_small())
+            return frame.too_small(title)
         self._plot.draw(context, made, drawn, overlaid.metric(context))
         made.canvas.put_below(self._faint(context, made, part), BEHIND)
         overlaid.put_legend(made.canvas, [_entry(context, *line) for line in lines])
         name = resource(context.snapshot)
-        note = _note(context, selection.inspected, name)
-        return frame.Drawing(title, made.lines(ticks(context, made), name), note, _ACTIONS)
+        return frame.Drawing(
+            title, made.lines(ticks(context, made), name), _note(context), _ACTIONS
+        )
 
     def window(self, context: RenderContext, size: Size) -> Window | None:
         """What the x axis shows; None without curves."""
@@ -238,16 +236,16 @@ def _rungs(context: RenderContext, made: frame.Frame) -> list[int]:
     return [step for step in steps if made.x.low < step < made.x.high]
 
 
-def ticks(context: RenderContext, made: frame.Frame) -> list[frame.Tick]:
+def ticks(context: RenderContext, made: frame.Frame) -> list[Tick]:
     """The step that is read out, then the rungs and the ends; without rungs, round values."""
     inspected = context.selection.inspected
-    first = [] if inspected is None else [frame.Tick(made.x.at(inspected), str(inspected))]
+    first = [] if inspected is None else [Tick(made.x.at(inspected), str(inspected))]
     inside = _rungs(context, made)
     if not inside:
         return [*first, *frame.value_ticks(made.x, made.canvas.width)]
     ends = [step for step in (made.x.high, made.x.low) if step == int(step)]
     steps = [*ends[:1], *reversed(inside), *ends[1:]]
-    return [*first, *(frame.Tick(made.x.at(step), str(int(step))) for step in steps)]
+    return [*first, *(Tick(made.x.at(step), str(int(step))) for step in steps)]
 
 
 def _entry(context: RenderContext, who: overlaid.Overlaid, curve: Curve) -> overlaid.Entry:
@@ -258,23 +256,20 @@ def _entry(context: RenderContext, who: overlaid.Overlaid, curve: Curve) -> over
     )
 
 
-def _note(context: RenderContext, inspected: int | None, name: str) -> str:
-    parts = [f"{name} {inspected}"] if inspected is not None else []
-    parts += ["log y"] if context.selection.log_y else []
-    parts += ["zoomed"] if context.selection.span is not None else []
+def _note(context: RenderContext) -> str:
     more = overlaid.left_out(context)
-    return ", ".join(parts + ([f"{more} marked not drawn"] if more else []))
+    return ", ".join(overlaid.notes(context) + ([f"{more} marked not drawn"] if more else []))
 
 
-def _nothing(context: RenderContext, chosen: Sequence[overlaid.Overlaid]) -> list[str]:
+def _nothing(context: RenderContext, chosen: Sequence[overlaid.Overlaid]) -> str:
     if not context.snapshot.rows:
-        return ["no trials yet"]
+        return "no trials yet"
     if not chosen:
-        return ["no trial is selected"]
+        return "no trial is selected"
     row = context.snapshot.row(chosen[0].trial)
     if row is not None and overlaid.metric(context) == context.snapshot.spec.objective.metric:
-        return [missing(context, row)]
-    return [f"{trial_name(chosen[0].trial)} reports no {overlaid.metric(context)}"]
+        return missing(context, row)
+    return f"{trial_name(chosen[0].trial)} reports no {overlaid.metric(context)}"
 
 
 def reported_steps(context: RenderContext) -> list[int]:

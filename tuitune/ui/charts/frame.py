@@ -11,7 +11,8 @@ import msgspec
 from tuitune.core.events import ENDED
 from tuitune.messages.text import duration, plain
 from tuitune.store.curves import Curve
-from tuitune.ui.charts.axis import Scale
+from tuitune.store.rows import TrialRow
+from tuitune.ui.charts.axis import Scale, Tick
 from tuitune.ui.charts.canvas import Canvas, Ink
 from tuitune.ui.render.glyphs import Glyphs
 from tuitune.ui.render.lines import Line, Size, fit
@@ -29,13 +30,6 @@ class Drawing(NamedTuple):
     lines: list[Line]
     note: str = ""
     actions: Sequence[tuple[str, str]] = ()  # (id, one or two words)
-
-
-class Tick(NamedTuple):
-    """A position on the x axis, in [0, 1], and its label."""
-
-    place: float
-    name: str
 
 
 class Frame(records.Holder):
@@ -59,7 +53,11 @@ class Frame(records.Holder):
 
     def down(self, value: float) -> int:
         """The dot line of a y value, from the top; the nearest edge if it is outside."""
-        return self.canvas.down - 1 - dot(self.y.at(value), self.canvas.down)
+        return self.down_at(self.y.at(value))
+
+    def down_at(self, at: float) -> int:
+        """The dot line of a position on the y axis."""
+        return self.canvas.down - 1 - dot(at, self.canvas.down)
 
     def beyond(self, value: float) -> int:
         """1 for a y value above the scale, -1 for one below it or NaN, 0 within."""
@@ -100,18 +98,22 @@ class Frame(records.Holder):
         return "".join(words)
 
 
-def frame(size: Size, x: Scale, y: Scale, glyphs: Glyphs) -> Frame | None:
-    """A frame of this size, axes included; None if it is too small for a chart."""
+def frame(
+    size: Size, x: Scale, y: Scale, glyphs: Glyphs, named: Sequence[Tick] = ()
+) -> Frame | None:
+    """A frame of this size, axes included; None if it is too small for a chart.
+
+    named: the ticks of the y axis; without them, those of its scale.
+    """
     height = size.height - _BELOW
-    ticks = y.ticks(max(2, min(6, height // 3)))
-    words = y.labels(ticks)
-    gutter = max((len(word) for word in words), default=0) + 1
+    named = named or y.named(max(2, min(6, height // 3)))
+    gutter = max((len(name) for _, name in named), default=0) + 1
     width = size.width - gutter
     if width < _LEAST[0] or height < _LEAST[1]:
         return None
     made = Frame(Canvas(width, height, ascii_only=glyphs.ascii), x, y, gutter, glyphs.ascii)
-    for tick, word in zip(ticks, words, strict=True):
-        made.names[made.down(tick) // 4] = word
+    for at, name in named:
+        made.names[made.down_at(at) // 4] = name
     return made
 
 
@@ -134,18 +136,29 @@ def time_ticks(x: Scale, width: int) -> list[Tick]:
 
 def value_ticks(x: Scale, width: int) -> list[Tick]:
     """The ticks of an x axis, about one every twelve cells."""
-    values = x.ticks(max(2, width // 12))
-    return [Tick(x.at(v), word) for v, word in zip(values, x.labels(values), strict=True)]
+    return x.named(max(2, width // 12))
 
 
-def too_small() -> list[Line]:
+def too_small(title: str) -> Drawing:
     """The message in place of a chart for which `frame` returned None."""
-    return [(("too small for a chart: z zooms", "muted"),)]
+    return Drawing(title, [(("too small for a chart: z zooms", "muted"),)])
 
 
-def words(*texts: str) -> list[Line]:
-    """A message in place of a chart, one line for each text."""
-    return [(), *(((f"  {plain(text)}", "muted"),) for text in texts)]
+def message(title: str, actions: Sequence[tuple[str, str]], text: str) -> Drawing:
+    """A message in place of a chart."""
+    return Drawing(title, [(), ((f"  {plain(text)}", "muted"),)], actions=actions)
+
+
+def special(
+    context: render_context.RenderContext, cursor: str = "accent bold"
+) -> list[tuple[TrialRow, str, str]]:
+    """The cursor's and the best trial, with their signs and roles. cursor: the first role."""
+    glyphs, snapshot = context.glyphs, context.snapshot
+    found = (
+        (snapshot.row(context.selection.cursor), glyphs.cursor, cursor),
+        (snapshot.row(snapshot.best), glyphs.best, "success bold"),
+    )
+    return [(row, sign, role) for row, sign, role in found if row is not None]
 
 
 def dot(at: float, dots: int) -> int:
@@ -172,7 +185,7 @@ class Trace(NamedTuple):
 
 def trace(made: Frame, curve: Curve) -> Trace:
     """The curve in this frame; values outside of the range are drawn at its edge."""
-    across, down = made.canvas.across, made.canvas.down
+    across = made.canvas.across
     traced = Trace([[]], {}, {}, _end(made, curve))
     places = zip(made.x.all(curve.steps), made.y.all(curve.values), curve.values, strict=True)
     for at_x, at_y, value in places:
@@ -181,7 +194,7 @@ def trace(made: Frame, curve: Curve) -> Trace:
             traced.named.setdefault("nan", x // 2)
             traced.paths.append([])
             continue
-        traced.paths[-1].append((x, down - 1 - dot(at_y, down)))
+        traced.paths[-1].append((x, made.down_at(at_y)))
         if not 0 <= at_y <= 1 and beyond(at_y):
             traced.marks[x // 2] = beyond(at_y)
             if math.isinf(value):

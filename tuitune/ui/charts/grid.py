@@ -8,8 +8,16 @@ from typing import Final, NamedTuple
 from tuitune.messages.text import plain
 from tuitune.ui.charts.axis import Range
 from tuitune.ui.charts.curve import BEHIND, Plot, Shown, behind, framed, steps_of, ticks
-from tuitune.ui.charts.frame import Drawing, epoch, too_small, words
-from tuitune.ui.charts.overlaid import Leaders, Overlaid, curve, left_out, stamp, value_text
+from tuitune.ui.charts.frame import Drawing, epoch, message, too_small
+from tuitune.ui.charts.overlaid import (
+    Leaders,
+    Overlaid,
+    curve,
+    left_out,
+    notes,
+    stamp,
+    value_text,
+)
 from tuitune.ui.charts.window import Window, shown_part, visible
 from tuitune.ui.panes.pane import Memo
 from tuitune.ui.render.lines import Line, Size, cut, fit, padded, width_of
@@ -65,10 +73,10 @@ class GridChart:
         whole = self._whole(context, chosen)
         if not metrics or whole is None:
             why = "these trials have reported nothing yet" if chosen else "no trials yet"
-            return Drawing(title, words(why), actions=_ACTIONS[:1])
+            return message(title, _ACTIONS[:1], why)
         laid = _layout(context, size)
         if laid is None:
-            return Drawing(title, too_small())
+            return too_small(title)
         part = shown_part(context.selection, whole)
         cell = _cell(size, laid)
         first = laid.page * laid.columns * laid.lines
@@ -115,10 +123,11 @@ class GridChart:
         lines = _shown(context, chosen, name, part)
         head = _head(context, name, lines, size.width)
         if not lines:
-            return [head, *words("not reported by these trials")]
+            return [head, *message("", (), "not reported by these trials").lines]
         made = framed(context, lines, part, size._replace(height=size.height - 1))
         if made is None or isinstance(made, str):
-            return [head, *(too_small() if made is None else words(made))]
+            none = too_small("") if made is None else message("", (), made)
+            return [head, *none.lines]
         self._plots[name].draw(context, made, lines, name)
         if name == context.snapshot.spec.objective.metric:
             key = epoch(context)[:1], made.x, made.y, size
@@ -208,10 +217,7 @@ def _legend(context: RenderContext, chosen: Sequence[Overlaid], width: int) -> L
 
 
 def _note(context: RenderContext, laid: _Layout, count: int) -> str:
-    selection, name = context.selection, resource(context.snapshot)
-    parts = [f"{name} {selection.inspected}"] if selection.inspected is not None else []
-    parts += ["log y"] if selection.log_y else []
-    parts += ["zoomed"] if selection.span is not None else []
+    parts = notes(context)
     if laid.pages > 1:
         next_page = context.keymap.shown("chart.next_page")
         parts.append(f"{count} metrics, page {laid.page + 1} of {laid.pages} ({next_page})")

@@ -4,7 +4,7 @@ from typing import Final
 
 from tuitune.core.search.importance import FINISHED, LEAST, Importance, ParameterImportance
 from tuitune.messages.parameters import by_importance, caution, is_useless, score
-from tuitune.ui.charts.frame import Drawing, words
+from tuitune.ui.charts.frame import Drawing, message
 from tuitune.ui.render.lines import Line, Size, fit, wrapped
 from tuitune.ui.state.render_context import RenderContext
 
@@ -30,7 +30,7 @@ def draw(context: RenderContext, size: Size) -> Drawing:
         why = f"needs {LEAST} finished trials, has {finished}"
     else:
         why = f"is being computed from {finished} trials"
-    return Drawing(_TITLE, words(why), actions=_ACTIONS)
+    return message(_TITLE, _ACTIONS, why)
 
 
 def _finished(context: RenderContext) -> int:

@@ -17,6 +17,7 @@ from tuitune.ui.render.lines import fit
 from tuitune.ui.state.records import Record
 from tuitune.ui.state.render_context import RenderContext
 from tuitune.ui.table import cells
+from tuitune.ui.text.trial import resource
 
 _BEST: Final = ("*", "line-a bold", "11110")
 _CURSOR: Final = ("a", "success", "1")
@@ -140,6 +141,17 @@ def value_text(curve: Curve, inspected: int | None) -> str:
         return "-"
     at = "" if steps[place] == inspected else f" @{steps[place]}"
     return cells.metric(values[place]) + at
+
+
+def notes(context: RenderContext) -> list[str]:
+    """The step that is read out, and what is unusual about the axes."""
+    selection = context.selection
+    found = (
+        (f"{resource(context.snapshot)} {selection.inspected}", selection.inspected is not None),
+        ("log y", selection.log_y),
+        ("zoomed", selection.span is not None),
+    )
+    return [words for words, is_so in found if is_so]
 
 
 def _one(context: RenderContext, trial: int, how: tuple[str, str, str], part: str) -> Overlaid:

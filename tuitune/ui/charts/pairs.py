@@ -9,10 +9,9 @@ from typing import Final, NamedTuple
 
 from tuitune.core.study.ranking import merit
 from tuitune.store.rows import TrialRow
-from tuitune.ui.charts.axis import Axis, ranked_axes
-from tuitune.ui.charts.canvas import Canvas
-from tuitune.ui.charts.frame import Drawing, Frame, Tick, dot, epoch, some, too_small, words
-from tuitune.ui.charts.slices import SPREAD_DOWN, UNIT, across_category, narrowed
+from tuitune.ui.charts.axis import UNIT, Axis, Tick, ranked_axes
+from tuitune.ui.charts.frame import Drawing, Frame, epoch, frame, message, some, special, too_small
+from tuitune.ui.charts.slices import SPREAD_DOWN, across_category
 from tuitune.ui.panes.pane import Memo
 from tuitune.ui.render.lines import Line, Size
 from tuitune.ui.render.themes import HEATS
@@ -123,19 +122,19 @@ def _drawn(
     """placed: the trials of the last drawing. put: draws those that have both parameters."""
     pair = _chosen(context)
     if pair is None:
-        return Drawing(kind.name, words("needs two parameters that take more than one value"))
+        return message(kind.name, (), "needs two parameters that take more than one value")
     title = f"{kind.name} of {pair.y.name} over {pair.x.name} ({pair.number} of {pair.of})"
     actions = ((kind.action, "next two"),)
     found = placed.get(_data(context), partial(_rank, context, pair))
     if len(found) < _LEAST:
         why = f"needs {_LEAST} trials with a value and both parameters, has {len(found)}"
-        return Drawing(title, words(why), actions=actions)
+        return message(title, actions, why)
     made = _framed(context, size, pair)
     if made is None:
-        return Drawing(title, too_small())
+        return too_small(title)
     put(made, pair, found)
     _write_special(context, made, pair)
-    lines = made.lines(_ticks(pair, made.canvas.width), "")
+    lines = made.lines(pair.x.below(made.canvas.width), "")
     return Drawing(title, [*lines, _legend(context, kind, len(found))], "", actions)
 
 
@@ -184,28 +183,16 @@ def _rank(context: RenderContext, pair: _Pair) -> list[_Placed]:
 
 def _framed(context: RenderContext, size: Size, pair: _Pair) -> Frame | None:
     """A frame with the labels of both axes; None if it is too small."""
-    height = size.height - 2  # the labels below, and the legend
-    labels = [(at, name[:_NAME]) for at, name in pair.y.ticks(max(2, height // 4))]
-    gutter = max((len(name) for _, name in labels), default=0) + 1
-    width = size.width - gutter
-    if width < 16 or height < 4:
-        return None
-    canvas = Canvas(width, height, ascii_only=context.glyphs.ascii)
-    made = Frame(canvas, UNIT, UNIT, gutter, context.glyphs.ascii)
-    made.names.update((made.down(at) // 4, name) for at, name in labels)
-    return made
-
-
-def _ticks(pair: _Pair, width: int) -> list[Tick]:
-    ticks = [Tick(at, name) for at, name in pair.x.ticks(max(2, width // 12))]
-    return narrowed(ticks, width) if pair.x.scale is None else ticks
+    most = (size.height - 2) // 4  # without the labels below, and the legend
+    labels = [Tick(at, name[:_NAME]) for at, name in pair.y.ticks(max(2, most))]
+    return frame(size._replace(height=size.height - 1), UNIT, UNIT, context.glyphs, labels)
 
 
 def _cell(made: Frame, pair: _Pair, one: _Placed) -> tuple[int, int]:
     """(column, line) of a trial; spread within a category, the same in every drawing."""
     x = across_category(pair.x, one.row.number, one.x)
     y = across_category(pair.y, one.row.number, one.y, SPREAD_DOWN)
-    return dot(x, made.canvas.across) // 2, (made.canvas.down - 1 - dot(y, made.canvas.down)) // 4
+    return made.across(x) // 2, made.down(y) // 4
 
 
 def _level(rank: float) -> int:
@@ -215,15 +202,10 @@ def _level(rank: float) -> int:
 
 def _write_special(context: RenderContext, made: Frame, pair: _Pair) -> None:
     """The signs of the cursor's and of the best trial."""
-    glyphs = context.glyphs
-    for trial, sign, role in (
-        (context.selection.cursor, glyphs.cursor, "accent bold"),
-        (context.snapshot.best, glyphs.best, "success bold"),
-    ):
-        row = context.snapshot.row(trial)
-        at = None if row is None else (pair.x.at(row.config), pair.y.at(row.config))
-        if row is not None and at is not None and at[0] is not None and at[1] is not None:
-            _write_on(made, _cell(made, pair, _Placed(row, at[0], at[1], 0.0)), sign, role)
+    for row, sign, role in special(context):
+        x, y = pair.x.at(row.config), pair.y.at(row.config)
+        if x is not None and y is not None:
+            _write_on(made, _cell(made, pair, _Placed(row, x, y, 0.0)), sign, role)
 
 
 def _write_on(made: Frame, cell: tuple[int, int], sign: str, role: str) -> None:

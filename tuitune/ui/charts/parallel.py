@@ -8,7 +8,7 @@ from tuitune.core.study.ranking import merit
 from tuitune.store.rows import TrialRow
 from tuitune.ui.charts.axis import Axis, axes, scale, shown_range
 from tuitune.ui.charts.canvas import Canvas, Ink
-from tuitune.ui.charts.frame import Drawing, epoch, some, too_small, words
+from tuitune.ui.charts.frame import Drawing, epoch, message, some, special, too_small
 from tuitune.ui.render.lines import Line, Size, fit
 from tuitune.ui.state.render_context import RenderContext
 
@@ -45,21 +45,17 @@ def draw(context: RenderContext, size: Size) -> Drawing:
     sample = some(snapshot.rows, _MOST)
     rows = [row for row in sample if row.ended is not None and row.value is not None]
     if len(rows) < 2:
-        return Drawing(
-            title,
-            words(f"needs 2 ended trials with a value, has {len(rows)}"),
-            actions=_ACTIONS[1:],
-        )
+        return message(title, _ACTIONS[1:], f"needs 2 ended trials with a value, has {len(rows)}")
     every = axes(snapshot.spec.space, rows)
     fitting = max(0, (size.width - 8) // _LEAST)
     if not every:
-        return Drawing(title, words("no parameter takes more than one value"), actions=_ACTIONS[1:])
+        return message(title, _ACTIONS[1:], "no parameter takes more than one value")
     if fitting < 1 or size.height < 8:
-        return Drawing(title, too_small())
+        return too_small(title)
     values = [row.value for row in rows if row.value is not None]
     shown = shown_range([values], log=context.selection.log_y)
     if shown is None:
-        return Drawing(title, words("no value that this scale can show"), actions=_ACTIONS)
+        return message(title, _ACTIONS, "no value that this scale can show")
     metric = Axis(snapshot.spec.objective.metric, scale(*shown, log=context.selection.log_y))
     plot = _plot(context, size, every[:fitting], metric)
     rows = sorted(rows, key=lambda row: merit(row, snapshot.spec.objective))
@@ -122,15 +118,11 @@ def _write_axes(plot: _Plot, context: RenderContext) -> None:
 
 def _write_ends(plot: _Plot, context: RenderContext) -> None:
     """Writes the signs of the cursor's and the best trial at the ends of their lines."""
-    glyphs, snapshot = context.glyphs, context.snapshot
-    for trial, sign, role in (
-        (context.selection.cursor, glyphs.cursor, _OWN.role),
-        (snapshot.best, glyphs.best, "success bold"),
-    ):
-        row = snapshot.row(trial)
-        if row is not None and row.value is not None:
+    for row, sign, role in special(context, _OWN.role):
+        if row.value is not None:
             column, down = _path(plot, row)[-1]
-            plot.canvas.write(column // 2 + (sign == glyphs.best), down // 4, sign, role)
+            aside = sign == context.glyphs.best
+            plot.canvas.write(column // 2 + aside, down // 4, sign, role)
 
 
 def _lines(plot: _Plot, context: RenderContext, tenth: int) -> list[Line]:

@@ -12,7 +12,7 @@ from tuitune.core.spec import StudySpec
 from tuitune.core.study.ranking import loss
 from tuitune.messages.text import number, trial_name
 from tuitune.store.rows import TrialRow
-from tuitune.ui.charts.frame import Drawing, words
+from tuitune.ui.charts.frame import Drawing, message
 from tuitune.ui.render.lines import Line, Size, fit
 from tuitune.ui.state.render_context import RenderContext
 from tuitune.ui.state.snapshot import Snapshot
@@ -150,7 +150,7 @@ class Rungs:
         pruning = snapshot.spec.pruning
         title = f"Rungs {pruning.method}"
         if not any(snapshot.study.rungs):
-            return Drawing(title, words(_none(snapshot.spec)), actions=_ACTIONS)
+            return message(title, _ACTIONS, _none(snapshot.spec))
         cursor = snapshot.row(context.selection.cursor)
         first = 0 if cursor is None else cursor.bracket
         brackets = sorted(range(len(snapshot.study.rungs)), key=lambda bracket: bracket != first)

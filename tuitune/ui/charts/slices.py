@@ -9,7 +9,7 @@ from tuitune.messages.states import Shown, shown
 from tuitune.messages.text import number
 from tuitune.store.rows import TrialRow
 from tuitune.ui.charts import frame
-from tuitune.ui.charts.axis import Axis, Scale, good_range, ranked_axes, scale
+from tuitune.ui.charts.axis import UNIT, Axis, good_range, ranked_axes, scale
 from tuitune.ui.charts.canvas import Ink
 from tuitune.ui.render.lines import Line, Size
 from tuitune.ui.state.render_context import RenderContext
@@ -29,7 +29,6 @@ _EVERY: Final = 3.0  # s between two drawings while trials run
 # multiples of them are spread evenly modulo 1, in one dimension and in two (the R2 sequence)
 _SPREAD: Final = 0.618033988749895
 SPREAD_DOWN: Final = 0.569840290998053
-UNIT: Final = Scale(0.0, 1.0)
 
 
 def key(context: RenderContext) -> object:
@@ -54,36 +53,30 @@ def draw(context: RenderContext, size: Size) -> frame.Drawing:
     metric = context.snapshot.spec.objective.metric
     axis, place, count = _chosen(context)
     if axis is None:
-        return frame.Drawing(
-            f"{metric} by parameter", frame.words("no parameter takes more than one value")
-        )
+        return frame.message(f"{metric} by parameter", (), "no parameter takes more than one value")
     title = f"{metric} by {axis.name} ({place} of {count})"
     sample = frame.some(context.snapshot.rows, _MOST)
     rows = [row for row in sample if row.value is not None and axis.name in row.config]
     if not rows:
-        return frame.Drawing(
-            title, frame.words(f"no trial with {axis.name} has a value yet"), actions=_ACTIONS[:1]
-        )
+        return frame.message(title, _ACTIONS[:1], f"no trial with {axis.name} has a value yet")
     values = [row.value for row in rows if row.value is not None]
     special = {context.snapshot.best, context.selection.cursor}
     own = [row.value for row in rows if row.number in special and row.value is not None]
     minimise = context.snapshot.spec.objective.mode == "min"
     shown = good_range(values, minimise=minimise, log=context.selection.log_y, kept=own)
     if shown is None:
-        return frame.Drawing(
-            title, frame.words("no value that this scale can show"), actions=_ACTIONS
-        )
+        return frame.message(title, _ACTIONS, "no value that this scale can show")
     y = scale(*shown, log=context.selection.log_y)
     made = frame.frame(size._replace(height=size.height - 1), UNIT, y, context.glyphs)
     if made is None:
-        return frame.Drawing(title, frame.too_small())
+        return frame.too_small(title)
     clipped = _put(made, context, axis, rows)
-    ticks = [frame.Tick(at, name) for at, name in axis.ticks(max(2, made.canvas.width // 12))]
-    if axis.scale is None:
-        ticks = narrowed(ticks, made.canvas.width)
     note = f"{clipped} worse ones at the edge" if clipped else ""
     lines = [
-        *made.lines(ticks, "" if axis.scale is None else "log" if axis.scale.log else ""),
+        *made.lines(
+            axis.below(made.canvas.width),
+            "" if axis.scale is None else "log" if axis.scale.log else "",
+        ),
         _legend(context, rows, len(sample)),
     ]
     return frame.Drawing(title, lines, note, _ACTIONS)
@@ -93,29 +86,24 @@ def _put(made: frame.Frame, context: RenderContext, axis: Axis, rows: Sequence[T
     """Writes the signs of the trials, important ones on top. Returns how many are out of range."""
     order = {state: place for place, state in enumerate(_ROLES)}
     ranked = sorted(rows, key=lambda row: order.get(_shown(row), -1))
-    canvas, glyphs = made.canvas, context.glyphs
+    canvas = made.canvas
     inside: dict[str, list[tuple[int, int]]] = {}
     clipped = 0
     for row, x, at in _places(made, axis, ranked):
         outside = 0 if 0 <= at <= 1 else frame.beyond(at)
         clipped += outside != 0
         role = _ROLES.get(_shown(row), "faint")
-        y = canvas.down - 1 - frame.dot(at, canvas.down)
+        y = made.down_at(at)
         if outside or context.is_bare:
-            sign = "^" if outside > 0 else "v" if outside else glyphs.states[_shown(row)]
+            sign = "^" if outside > 0 else "v" if outside else context.glyphs.states[_shown(row)]
             canvas.write(x // 2, y // 4, sign, role)
         else:
             inside.setdefault(role, []).append((x, y))
     for role, points in inside.items():
         canvas.blots(points, Ink(role, "."))
-    for trial, sign, role in (
-        (context.selection.cursor, glyphs.cursor, "accent bold"),
-        (context.snapshot.best, glyphs.best, "success bold"),
-    ):
-        special = context.snapshot.row(trial)
-        for _, x, at in _places(made, axis, [special] if special is not None else []):
-            line = (canvas.down - 1 - frame.dot(at, canvas.down)) // 4
-            canvas.write(x // 2, line, sign, role)
+    for row, sign, role in frame.special(context):
+        for _, x, at in _places(made, axis, [row]):
+            canvas.write(x // 2, made.down_at(at) // 4, sign, role)
     return clipped
 
 
@@ -135,14 +123,6 @@ def across_category(axis: Axis, number: int, at: float, spread: float = _SPREAD)
     if axis.scale is not None:
         return at
     return at + ((number * spread) % 1.0 - 0.5) * 0.6 / len(axis.names)
-
-
-def narrowed(ticks: Sequence[frame.Tick], width: int) -> list[frame.Tick]:
-    """The ticks of categories, with names cut to fit."""
-    room = max(1, width // len(ticks) - 1)
-    return [
-        frame.Tick(at, name if len(name) <= room else name[: room - 1] + "~") for at, name in ticks
-    ]
 
 
 def _shown(row: TrialRow) -> Shown:

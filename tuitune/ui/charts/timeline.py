@@ -8,9 +8,9 @@ import msgspec
 
 from tuitune.core.events import TrialState
 from tuitune.messages.text import plain, trial_name
-from tuitune.ui.charts.axis import Range, Scale, scale
+from tuitune.ui.charts.axis import UNIT, Range, scale
 from tuitune.ui.charts.canvas import Canvas
-from tuitune.ui.charts.frame import Drawing, Frame, time_ticks, too_small, words
+from tuitune.ui.charts.frame import Drawing, Frame, message, time_ticks, too_small
 from tuitune.ui.charts.window import Window, shown_part
 from tuitune.ui.render.lines import Line, Size, fit
 from tuitune.ui.state.records import Holder
@@ -21,7 +21,6 @@ _ACTIONS: Final = (("chart.closer", "zoom"), ("chart.later", "pan"))
 _NAME: Final = 10  # most cells of a device's name
 _SHARE: Final = 5  # cells at the right, for the share of the time that a slot was busy
 _EVERY: Final = 2.0  # s between two drawings while trials run
-_UNIT: Final = Scale(0.0, 1.0)
 _ROLES: Final = {
     TrialState.RUNNING: "success",
     TrialState.COMPLETE: "info",
@@ -82,10 +81,10 @@ class Timeline:
         title = "Timeline of slots"
         slots = self._assigned(context.snapshot)
         if not slots:
-            return Drawing(title, words("no trial has been launched yet"), actions=_ACTIONS[:1])
+            return message(title, _ACTIONS[:1], "no trial has been launched yet")
         room = self._room(context.snapshot, size)
         if room is None:
-            return Drawing(title, too_small())
+            return too_small(title)
         gutter, width = room
         whole = self._whole(context.snapshot)
         part = shown_part(context.selection, whole)
@@ -205,7 +204,7 @@ def _role(context: RenderContext, attempt: Attempt) -> str:
 def _below(part: Range, start: float, gutter: int, width: int, context: RenderContext) -> Line:
     """The time since the first launch."""
     x = scale(part.low - start, part.high - start)
-    axis = Frame(Canvas(width, 1), x, _UNIT, gutter, context.glyphs.ascii)
+    axis = Frame(Canvas(width, 1), x, UNIT, gutter, context.glyphs.ascii)
     return axis.lines(time_ticks(x, width), "")[-1]
 
 
