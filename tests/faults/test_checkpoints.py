@@ -90,12 +90,27 @@ def test_a_retry_goes_on_where_a_trial_failed_or_was_killed(
     assert held(workshop) == wanted[keep]
 
 
-def test_one_that_failed_keeps_nothing_in_a_complete_study(workshop: Workshop):
-    then = "assert trial.number"
-    file = workshop.study(CODE.format(then=then), MORE, trials=2)
+@pytest.mark.parametrize(("keep", "begins"), [("best", [0, 4]), ("none", [0, 0])])
+def test_a_retry_after_a_study_was_complete(workshop: Workshop, keep: str, begins: list[int]):
+    """The study is given one more trial, which keeps it running meanwhile."""
+    then = """
+        while trial.number == 2 and not Path("go").exists():
+            time.sleep(0.01)
+        assert trial.number or step < 4 or trial.attempt
+    """
+    more = f'keep_checkpoints = "{keep}"' + MORE
+    file = workshop.study(CODE.format(then=then), more, trials=2)
     assert workshop.run(file, "--no-ui").returncode == 0
     assert states(workshop) == ["FAILED", "COMPLETE"]
-    assert held(workshop) == {1: [6]}
+    assert held(workshop) == {"best": {0: [4], 1: [6]}, "none": {}}[keep]
+    engine = workshop.start(file, "--no-ui", "--trials", 3)
+    wait_until(lambda: len(states(workshop)) == 3, "the third trial")
+    assert workshop.run("retry", "study", 0).returncode == 0
+    wait_until(lambda: len(starts(workshop, 0)) == 2, "its second attempt")
+    (workshop.path / "go").touch()
+    assert engine.wait(60) == 0
+    assert starts(workshop, 0) == begins
+    assert held(workshop) == {"best": {0: [6]}, "none": {}}[keep]
 
 
 def test_the_beaten_ones_checkpoint_goes_whoever_ends_while_the_best_still_saves(

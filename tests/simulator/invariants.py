@@ -303,7 +303,8 @@ def _wanted(study: Study) -> set[int]:
             stays = keep == "all" or (keep == "best" and not partial and trial.number == best)
         else:
             stays = trial.state not in ENDED or (goes_on and not state.complete)
-            stays = stays or (goes_on and settings.keep_checkpoints == "all")
+            kept = ("all",) if trial.not_promoted else ("all", "best")
+            stays = stays or (goes_on and settings.keep_checkpoints in kept)
         if stays:
             wanted.add(trial.number)
     return wanted

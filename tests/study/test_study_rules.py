@@ -411,7 +411,8 @@ def test_those_that_no_slot_needs_any_more_end_and_go_on_where_all_are_kept(keep
 
 @pytest.mark.parametrize("how", ["fails", "is killed"])
 def test_a_retry_goes_on_from_the_checkpoint_until_the_study_is_complete(how):
-    story = Story(search=SearchSpec(trials=2, concurrency=2))
+    spec = TrialSpec(target="t.py:train", keep_checkpoints="none")
+    story = Story(search=SearchSpec(trials=2, concurrency=2), trial=spec)
     for number in range(2):
         story.report(number, 1, 0.5)
         story.take(ev.Checkpointed(story.now, number, 0, 1))

@@ -11,15 +11,16 @@ WRITTEN = 2  # the newest checkpoints of a trial, which a writer leaves
 def kept(state: st.State, trial: st.Trial) -> int:
     """How many of the trial's newest checkpoints stay: 0, 1 or 2.
 
-    A trial that has not ended resumes from them. One that failed, was killed or was not promoted
-    may do so until the study is complete. A pruned one never does.
+    A trial that has not ended resumes from them. One that failed or was killed may do so, and until
+    the study is complete also one that was not promoted. A pruned one never does.
     """
     if trial.state not in ENDED:
         return WRITTEN
     keep = "best" if state.settings is None else state.settings.keep_checkpoints
     if trial.state == TrialState.COMPLETE:
         return int(keep == "all" or (keep == "best" and _may_be_best(state, trial)))
-    return int(may_go_on(trial) and (keep == "all" or not state.complete))
+    stays = keep == "all" or (keep == "best" and not trial.not_promoted)
+    return int(may_go_on(trial) and (stays or not state.complete))
 
 
 def may_go_on(trial: st.Trial) -> bool:
