@@ -70,7 +70,7 @@ def test_the_json_of_a_study_has_these_keys_and_each_trial_those() -> None:
     found = shown()
     assert list(found) == [
         "study", "state", "nothing_starts", "counts", "best", "importance",
-        "gpu_hours", "energy_wh", "trials",
+        "gpu_hours", "energy_wh", "checkpoint_bytes", "trials",
     ]  # fmt: skip
     assert found["best"] == {
         "trial": 0,

@@ -10,9 +10,12 @@ from typing import Any
 from tuitune.cli import console
 from tuitune.cli.output import Column, output, table
 from tuitune.cli.studies import StudyFolder, short_path
+from tuitune.core.sizes import size
+from tuitune.engine.all_checkpoints import remove_all
 from tuitune.messages.text import duration, plain, trial_count
+from tuitune.store import owner
 from tuitune.store.errors import StoreError
-from tuitune.store.folder import check_deletable, delete_study, find_study
+from tuitune.store.folder import TRIALS, check_deletable, delete_study, find_study
 from tuitune.ui.render import lines
 from tuitune.ui.state.studies import (
     STATE_ROLES,
@@ -68,14 +71,44 @@ def remove_study(text: str, runs: Path, *, yes: bool) -> int:
     yes: without asking for its name.
     """
     folder = find_study(text, runs)
-    if not yes and not _is_confirmed(folder):
+    if not yes and not _is_confirmed(folder, " with its checkpoints and logs"):
         return 2
     storages = _storages(folder)
     delete_study(folder)
     print(f"{folder.name}: deleted {short_path(folder)}")
+    _print_kept(folder, storages)
+    return 0
+
+
+def remove_checkpoints(text: str, runs: Path, *, yes: bool) -> int:
+    """Delete the checkpoints of a study and keep all else; the exit status.
+
+    yes: without asking for its name.
+    """
+    study = StudyFolder(find_study(text, runs))
+    trials, held = study.path / TRIALS, study.bytes_of_checkpoints()
+    words = f": only the checkpoints, {size(held)}; trials that would go on from them start again"
+    if not yes and not _is_confirmed(study.path, words):
+        return 2
+    check_deletable(study.path)
+    engine = owner.claim(study.path)  # none can begin meanwhile
+    try:
+        remove_all(trials, study.spec.trial.saves)
+    except OSError as error:
+        raise StoreError(
+            f"{error.filename or trials}: can't be deleted ({error.strerror})"
+        ) from error
+    finally:
+        engine.release()
+    freed = max(0, held - study.bytes_of_checkpoints())
+    print(f"{study.name}: {size(freed)} of checkpoints deleted, all else is kept")
+    _print_kept(study.path, _storages(study.path))
+    return 0
+
+
+def _print_kept(folder: Path, storages: Iterable[str]) -> None:
     for place in storages:
         print(f"{folder.name}: its checkpoints and logs in {place} are kept; delete them there")
-    return 0
 
 
 def _storages(folder: Path) -> list[str]:
@@ -85,7 +118,7 @@ def _storages(folder: Path) -> list[str]:
     return []
 
 
-def _is_confirmed(folder: Path) -> bool:
+def _is_confirmed(folder: Path, words: str) -> bool:
     """Whether the user types the study's name; refuses a study that can't be deleted first."""
     check_deletable(folder)
     if not sys.stdin.isatty():
@@ -93,7 +126,7 @@ def _is_confirmed(folder: Path) -> bool:
         return False
     entry = study_entry(folder)
     what = entry.problem or f"{entry.state}, {trial_count(entry.trials)}"
-    where = f"{short_path(folder)} with its checkpoints and logs"
+    where = f"{short_path(folder)}{words}"
     output().print(lines.line(f"{folder.name}: {plain(what)}; {where}"))
     try:
         typed = input(f"type {folder.name} to delete it: ")

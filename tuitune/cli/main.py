@@ -255,12 +255,14 @@ def ls(*, as_json: bool, runs: Path) -> None:
 @commands.command()
 @click.argument("study")
 @click.option("--yes", is_flag=True, help="Don't ask for the study's name first.")
+@click.option("--checkpoints", is_flag=True, help="Delete only its checkpoints; the rest is kept.")
 @runs_option
-def rm(study: str, *, yes: bool, runs: Path) -> None:
+def rm(study: str, *, yes: bool, checkpoints: bool, runs: Path) -> None:
     """Delete STUDY with its checkpoints, once its name is typed."""
-    from tuitune.cli.listing import remove_study
+    from tuitune.cli.listing import remove_checkpoints, remove_study
 
-    sys.exit(remove_study(study, runs, yes=yes))
+    remove = remove_checkpoints if checkpoints else remove_study
+    sys.exit(remove(study, runs, yes=yes))
 
 
 @commands.command()

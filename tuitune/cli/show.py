@@ -13,7 +13,7 @@ from tuitune.cli import console, one_trial, progress, studies, summary, trials_t
 from tuitune.cli.arguments import Refusal
 from tuitune.cli.best import check_number
 from tuitune.cli.output import output, table
-from tuitune.core import events
+from tuitune.core import events, sizes
 from tuitune.core.search.importance import Importance
 from tuitune.core.spec import Objective
 from tuitune.core.study.ranking import loss
@@ -147,6 +147,7 @@ def _record(stored: _Stored, chosen: Chosen) -> dict[str, Any]:
         and summary.best_record(best.number, best.value, best.config, partial=stored.partial),
         "importance": found and exported.importance_record(found),
         **exported.usage_record(*stored.rows),
+        "checkpoint_bytes": stored.study.bytes_of_checkpoints(),
         "trials": [trial_record(row) for row in _listed(stored, chosen)],
     }
 
@@ -218,6 +219,8 @@ def _head(stored: _Stored) -> list[Line]:
         lines.append(line((outlook, "muted")))
     if any(row.gpu_seconds for row in rows):
         lines.append(line(f"GPUs: {usage_words(*_used(rows))}"))
+    if held := study.bytes_of_checkpoints():
+        lines.append(line(f"checkpoints: {sizes.size(held)} on disk"))
     return lines
 
 

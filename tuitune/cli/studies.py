@@ -18,6 +18,7 @@ from tuitune.store.folder import (
     DOCUMENT,
     STORAGE_KEY,
     STORAGES,
+    TRIALS,
     all_studies,
     find_study,
     trial_folder,
@@ -108,6 +109,12 @@ class StudyFolder(msgspec.Struct, frozen=True, dict=True):
         except OSError:
             return None
         return found[-1] if found else None
+
+    def bytes_of_checkpoints(self) -> int:
+        """What all checkpoints hold on disk."""
+        from tuitune.engine.all_checkpoints import bytes_on_disk  # noqa: PLC0415 - as above
+
+        return bytes_on_disk(self.path / TRIALS, self.spec.trial.saves)
 
     def checkpoint(self, trial: int) -> Path | None:
         """As `saved`; of a command with `saves` the file in there that it has saved."""

@@ -126,7 +126,7 @@ class _Removal:
             aside = Path(tempfile.mkdtemp(prefix=f"{trial:04d}-", dir=self._bin))
             for number, path in enumerate(superfluous):
                 with contextlib.suppress(FileNotFoundError):  # it was in one that has been moved
-                    _move(path, aside / f"{number}-{path.name}")
+                    move(path, aside / f"{number}-{path.name}")
         if not kept and names:
             with contextlib.suppress(OSError):  # a link to a folder elsewhere stays
                 folder.rmdir()
@@ -142,7 +142,7 @@ class _Removal:
             return
         for path in found:
             try:
-                _remove(path)
+                remove(path)
             except OSError as error:
                 self._report(error)
         with contextlib.suppress(OSError):
@@ -164,16 +164,17 @@ def whole(paths: list[Path]) -> list[Path]:
     return sorted(found, key=lambda path: int(path.name))
 
 
-def _move(path: Path, place: Path) -> None:
+def move(path: Path, place: Path) -> None:
+    """Rename it to `place`, or remove it where that is on another disk. Raises OSError."""
     try:
         path.rename(place)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        _remove(path)  # the checkpoints are a link to another disk
+        remove(path)  # the checkpoints are a link to another disk
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
     """Delete a tree as far as possible. Raises OSError if something is left."""
     if path.is_symlink() or path.is_file():
         path.unlink()
