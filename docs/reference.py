@@ -14,7 +14,7 @@ from tuitune.ui.state.keymap import Keymap
 
 HERE = Path(__file__).parent
 GROUPS = {
-    "Studies": ("run", "attach", "serve", "ls", "stop", "set", "simulate", "rm"),
+    "Studies": ("run", "attach", "serve", "ls", "stop", "set", "simulate", "rm", "repair"),
     "Trials": ("add", "pause", "resume", "kill", "retry"),
     "Results": ("show", "best", "train", "export"),
     "Study files and machines": ("check", "init", "doctor"),

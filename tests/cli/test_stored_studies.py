@@ -308,7 +308,7 @@ def test_the_list_names_each_study_with_its_state_its_progress_and_its_best(runn
     assert re.search(r"finished +3/20 .* loss 0 \(#0\)", lines["done"])
     assert re.search(r"interrupted +0/100 ", lines["half"])
     assert "unreadable" in lines["broken"]
-    assert "it is not a study's database" in lines["broken"]
+    assert "it is damaged, or not a study's database" in lines["broken"]
 
     records = {one["study"]: one for one in json.loads(call("ls", "--json").stdout)}
     assert set(records) == set(lines)
@@ -318,7 +318,7 @@ def test_the_list_names_each_study_with_its_state_its_progress_and_its_best(runn
     assert done["folder"] == str(Path("runs", "done").absolute())
     assert records["half"]["best"] is None
     assert records["broken"]["state"] == "unreadable"
-    assert "it is not a study's database" in records["broken"]["problem"]
+    assert "it is damaged, or not a study's database" in records["broken"]["problem"]
 
 
 def test_a_list_without_studies_is_one_in_json_too() -> None:

@@ -266,6 +266,19 @@ def rm(study: str, *, yes: bool, checkpoints: bool, runs: Path) -> None:
 
 
 @commands.command()
+@click.argument("study")
+@runs_option
+def repair(study: str, *, runs: Path) -> None:
+    """Write a damaged STUDY anew, with all that can be read of it.
+
+    The damaged database is kept beside it.
+    """
+    from tuitune.cli.repair import repair_study
+
+    sys.exit(repair_study(study, runs))
+
+
+@commands.command()
 @more_argument
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object; with --why one for each line."

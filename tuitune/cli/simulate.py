@@ -9,7 +9,7 @@ from tuitune.cli import console, studies
 from tuitune.cli.arguments import Refusal
 from tuitune.messages.text import duration, number, plain, table, trial_names, which
 from tuitune.simulation import recorded, replay
-from tuitune.store import folder
+from tuitune.store import errors, folder
 from tuitune.store.collector import collector_paused
 from tuitune.studyfile import load
 
@@ -28,7 +28,8 @@ def simulate_study(text: str | None, runs: Path, overrides: Sequence[str], *, as
     changed = load(study.path / folder.DOCUMENT, overrides=overrides, check_target=False)
     with collector_paused():
         metric = study.spec.objective.metric
-        recording = recorded.read(study.reader.history(metric), metric)
+        with errors.consistent(study.path / folder.DATABASE):
+            recording = recorded.read(study.reader.history(metric), metric)
         if not any(record.points for record in recording.trials):
             raise Refusal(f"{study.name}: no trial has reported yet: nothing to simulate")
         comparison = replay.compare(study.spec, changed, recording)

@@ -95,8 +95,9 @@ def run(
                 if text and settings.has_gpus(spec, seen)
             ]
             with _storing_failure(journal, folder):
-                journal.rebuild(spec)
-                study = restore(spec, journal, notes.append)
+                with errors.consistent(folder / DATABASE):
+                    journal.rebuild(spec)
+                    study = restore(spec, journal, notes.append)
                 if study.state.opening and not study.state.finished:
                     sweep(str(folder))  # processes of a dead engine must be gone first
                 if opening.storage is None:

@@ -9,7 +9,7 @@ import msgspec
 
 from tuitune.core import events
 from tuitune.core.placement.snapshots import DeviceSample
-from tuitune.store.errors import StoreError
+from tuitune.store.errors import FactError, StoreError
 
 _PAGE = 5000  # rows of one query; no statement is open while they are processed
 
@@ -159,6 +159,21 @@ def newest(
     return [(seq, _decoded(seq, body)) for seq, body in found]
 
 
+def from_row(table: str, row: tuple[Any, ...]) -> events.AnyFact:
+    """The fact that a whole row of `journal` or `reports` holds.
+
+    Raises ValueError, StoreError or others where the row is damaged.
+    """
+    if table == "reports":
+        seq, time, trial, attempt, step, _, body, flags = row
+        return _fact((seq, time, trial, attempt, step, body, flags))
+    seq, time, kind, _, body = row
+    fact = _decoded(seq, body)
+    if (fact.time, _kinds[type(fact)]) != (time, kind):
+        raise ValueError(f"fact {seq} is not the one of its row")
+    return fact
+
+
 def _fact(row: tuple[Any, ...]) -> events.AnyFact:
     seq, time, trial, attempt, step, body, flags = row
     if trial is None:
@@ -171,10 +186,7 @@ def _decoded(seq: int, body: bytes) -> events.AnyFact:
     try:
         return _decoder()(body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise StoreError(
-            f"fact {seq} of the journal can't be read ({error}); it is damaged, or a newer "
-            f"tuitune wrote it: use that one"
-        ) from error
+        raise FactError(f"fact {seq} of the journal can't be read ({error})") from error
 
 
 _FINE = 600.0  # s in which every sample is kept

@@ -27,8 +27,8 @@ from tuitune.store.rows import (
     read_importance,
 )
 
-_ADD_FACT = "INSERT INTO journal VALUES(?,?,?,?,?)"
-_ADD_REPORT = "INSERT INTO reports VALUES(?,?,?,?,?,?,?,?)"
+ADD_FACT = "INSERT INTO journal VALUES(?,?,?,?,?)"
+ADD_REPORT = "INSERT INTO reports VALUES(?,?,?,?,?,?,?,?)"
 _PUT_TRIAL = f"REPLACE INTO trials VALUES({','.join('?' * len(trial_rows.COLUMNS))})"
 _ADVANCE = """UPDATE trials SET value = ?2, step = ?3, best = ?4, rung = ?5, gpu_seconds = ?6,
     changed = ?7 WHERE number = ?1"""
@@ -96,9 +96,9 @@ class Journal:
         try:
             execute("BEGIN IMMEDIATE")
             if journal:
-                executemany(_ADD_FACT, journal)
+                executemany(ADD_FACT, journal)
             if reports:
-                executemany(_ADD_REPORT, reports)
+                executemany(ADD_REPORT, reports)
             if trials:
                 executemany(_PUT_TRIAL, trials)
             if progress:

@@ -41,12 +41,8 @@ class RebuiltRows:
     def follow(self) -> None:
         """Take in the facts that are new. Raises StoreError, sqlite3.Error."""
         projection, before = self._projection, self._projection.seq
-        try:
+        with errors.explained(self._path), errors.consistent(self._path):
             trials = projection.fold(facts.read_facts(self._db, before))
-        except (LookupError, ValueError) as error:
-            raise errors.StoreError(
-                f"{self._path}: its facts contradict each other: {error!r}"
-            ) from error
         if projection.seq == before:
             return
         self._db.executemany(_PUT, trials)

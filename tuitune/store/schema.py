@@ -4,7 +4,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-from tuitune.store.errors import StoreError, explained
+from tuitune.store.errors import StoreError, explained, repair_words
 from tuitune.store.rows import LAYOUT, TABLE
 
 _APPLICATION = 0x74756974  # "tuit", in the file's header
@@ -99,15 +99,15 @@ def check(db: sqlite3.Connection, path: Path) -> None:
         )
     if application != _APPLICATION:
         raise StoreError(
-            f"{path}: this is a database, but not a study's; move it away, or choose another "
-            f"place with --runs DIR"
+            f"{path}: this is a database, but not a study's, or damaged; "
+            f"{repair_words(path)}, or move it away"
         )
     if version not in _KNOWN:
         how = "a newer" if version > VERSION else "an older"
         raise StoreError(
             f"{path}: its journal is of version {version}, written by {how} tuitune; this one "
             f"reads version {VERSION}: use the tuitune that made the study, or start again with "
-            f"--new"
+            f"--new; if the file is damaged, {repair_words(path)}"
         )
 
 

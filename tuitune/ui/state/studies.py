@@ -136,8 +136,8 @@ class Studies:
         except (errors.StoreError, StudyFileError) as error:
             _spoil(entry, str(error))
             return
-        except Exception as error:  # noqa: BLE001 - a damaged study must not hide the others
-            _spoil(entry, f"the study is damaged: {type(error).__name__}: {error}")
+        except Exception:  # noqa: BLE001 - a damaged study must not hide the others
+            _spoil(entry, errors.damaged_words(entry.folder / DATABASE))
             return
         known.seq = changes.seq
         known.rows.update((row.number, row) for row in changes.rows)
