@@ -1,5 +1,6 @@
 """Errors of the store, with what to do about each."""
 
+import os
 import shlex
 import sqlite3
 from collections.abc import Iterator
@@ -40,13 +41,20 @@ WORDS = {
 }
 
 
+_OF_DAMAGE = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_IOERR_SHORT_READ)  # a table, a page is missing
+
+
+def _may_write(path: Path) -> bool:
+    return os.access(path, os.W_OK) and os.access(path.absolute().parent, os.W_OK)
+
+
 def explain(path: Path, error: sqlite3.Error) -> StoreError:
     """SQLite's error about the database at `path`, with a message for the user."""
     # text that is not UTF-8 has no code
     none = sqlite3.SQLITE_CORRUPT if isinstance(error, sqlite3.OperationalError) else 0
     code = getattr(error, "sqlite_errorcode", none)
-    is_cut = code == sqlite3.SQLITE_IOERR_SHORT_READ
-    code = sqlite3.SQLITE_CORRUPT if is_cut else code & 0xFF  # extended ones sit above that
+    is_damaged = code in _OF_DAMAGE or (code == sqlite3.SQLITE_READONLY and _may_write(path))
+    code = sqlite3.SQLITE_CORRUPT if is_damaged else code & 0xFF  # extended ones sit above that
     text = WORDS.get(code, "it can't be used").format(repair=repair_words(path))
     return StoreError(f"{path}: {text} ({error})")
 

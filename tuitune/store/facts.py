@@ -116,6 +116,8 @@ def _pages(db: sqlite3.Connection, query: str, since: int) -> Iterator[list[Any]
         yield page
         if len(page) < _PAGE:
             return
+        if page[-1][0] <= since:  # a page of the file is there twice: it would never end
+            raise FactError(f"fact {since} of the journal is not followed by the next")
         since = page[-1][0]
 
 

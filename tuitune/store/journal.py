@@ -51,8 +51,8 @@ class Journal:
         self._log_limit = schema.WAL_LIMIT
         self._samples = Samples(db)
         with errors.explained(path):
-            (self.seq,) = db.execute(schema.NEWEST).fetchone()
             # checked, since a damaged value would be written again
+            self.seq = schema.newest(db)
             self._born: dict[int, int] = msgspec.convert(
                 dict(db.execute("SELECT number, born FROM trials").fetchall()), dict[int, int]
             )

@@ -84,7 +84,7 @@ class _Watch:
         return found
 
     def _read(self, since: int | None, *, outlined: bool) -> Changes:
-        (seq,) = self._db.execute(schema.NEWEST).fetchone()
+        seq = schema.newest(self._db)
         study, engine = self._new("study"), self._new("engine")
         reports = [] if since is None or since >= seq else _read_reports(self._db, since)
         return Changes(
@@ -218,8 +218,7 @@ class Reader:
     def newest_number(self) -> int:
         """The number of the newest fact; 0 before the first."""
         with explained(self._path):
-            (found,) = self._db.execute(schema.NEWEST).fetchone()
-        return int(found)
+            return schema.newest(self._db)
 
     def curve(self, trial: int, metric: str | None = None) -> list[tuple[int, int, float | None]]:
         """(attempt, step, value) of every report of a trial, in the order they came."""

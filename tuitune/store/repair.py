@@ -207,9 +207,9 @@ def _number(row: tuple[str, tuple[Any, ...]]) -> int:
 def _is_sound(path: Path) -> bool:
     """Whether SQLite and all readers find nothing wrong."""
     try:
-        with contextlib.closing(sqlite3.connect(path)) as db:
+        with contextlib.closing(schema.open_to_write(path)) as db:
             (words,) = db.execute("PRAGMA integrity_check").fetchone()
-            db.execute("SELECT sum(length(state)) FROM snapshots").fetchone()  # it doesn't read all
+            db.execute("SELECT state FROM snapshots").fetchall()  # that does not read all of it
         reader = Reader.open(path)
     except (sqlite3.Error, StoreError):
         return False

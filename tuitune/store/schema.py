@@ -4,6 +4,8 @@ import os
 import sqlite3
 from pathlib import Path
 
+import msgspec
+
 from tuitune.store.errors import StoreError, explained, repair_words
 from tuitune.store.rows import LAYOUT, TABLE
 
@@ -39,11 +41,16 @@ TABLES = (
     "CREATE TABLE snapshots(seq INTEGER PRIMARY KEY, state BLOB NOT NULL)",
 )
 FIRST = "SELECT time FROM journal ORDER BY seq LIMIT 1"
-# the number of the last fact, or of the last change without one
-NEWEST = """SELECT max(
+_NEWEST = """SELECT max(
     coalesce((SELECT max(seq) FROM journal), 0),
     coalesce((SELECT max(seq) FROM reports), 0),
     coalesce((SELECT max(changed) FROM trials), 0))"""
+
+
+def newest(db: sqlite3.Connection) -> int:
+    """The number of the last fact, or of the last change without one."""
+    (found,) = db.execute(_NEWEST).fetchone()
+    return msgspec.convert(found, int)  # raises ValidationError where a table is damaged
 
 
 def open_to_write(path: Path) -> sqlite3.Connection:
