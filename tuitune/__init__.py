@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from tuitune.trial.current import current, debug
     from tuitune.trial.link import TrialStopped
 
-# The others are used by their full names: `open` would hide Python's own.
-__all__ = ["Trial", "TrialStopped", "current", "debug"]
+# Without `open`, which `from tuitune import *` would put in the place of Python's own.
+__all__ = ["Trial", "TrialStopped", "current", "debug", "load", "run"]
 
 # Loaded only where they are asked for: a training script pays for its trial alone, and an app that
 # is opened is not a training script.
@@ -27,6 +27,11 @@ _PLACES = {
     "open": "api.asking:open",
     "run": "api.running:run",
 }
+
+
+def __dir__() -> list[str]:
+    """What a notebook's Tab shows."""
+    return sorted(_PLACES)
 
 
 def __getattr__(name: str) -> Any:

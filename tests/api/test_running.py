@@ -185,3 +185,12 @@ print(study.state, study.path.name)
     done = workshop.call(script(workshop, code))
     assert (done.stdout, done.returncode) == ("finished train\n", 0), done.stderr
     assert 'target = "lab.work:train"' in (workshop.path / "runs" / "train.toml").read_text()
+
+
+def test_the_names_that_a_program_uses_are_found_by_tab() -> None:
+    names = ["Trial", "TrialStopped", "current", "debug", "load", "open", "run"]
+    assert dir(tuitune) == names
+    assert all(getattr(tuitune, name).__doc__ for name in names)
+    stars = dict[str, object]()
+    exec("from tuitune import *", stars)
+    assert set(stars) == {"__builtins__", *names} - {"open"}  # which is Python's own

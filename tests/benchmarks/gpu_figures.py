@@ -98,10 +98,11 @@ def nvml_costs(uuid: str) -> Iterator[str]:
     yield f"NVML: {time.perf_counter() - start:.3f} s to start"
     yield f"NVML: {1e3 * _cost(nvml.read):.2f} ms to read all devices"
     handle = pynvml.nvmlDeviceGetHandleByUUID(uuid)
+    mismatch = getattr(pynvml, "NVMLLibraryMismatchError", pynvml.NVMLError)  # since 12.550.52
     for name in CALLS:
         try:
             cost = _cost(partial(getattr(pynvml, name), handle))
-        except (pynvml.NVMLError, pynvml.NVMLLibraryMismatchError) as error:
+        except (pynvml.NVMLError, mismatch) as error:
             yield f"  {name}: {error}"
         else:
             yield f"  {name}: {1e6 * cost:.0f} us"

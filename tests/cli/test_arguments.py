@@ -8,7 +8,7 @@ from typing import Any
 import click
 import pytest
 from called import call
-from click.testing import CliRunner, Result
+from click.testing import Result
 from hypothesis import given, strategies as st
 from stored_study import finished, store
 
@@ -56,7 +56,7 @@ def test_what_is_no_number_of_a_trial_is_refused_where_one_is_asked_for(word: st
 @given(st.integers(0, 10**18 - 1), st.integers(0, 5000), st.booleans())
 def test_a_number_may_have_its_sign_and_zeros_before_it(number, zeros, sign) -> None:
     word = f"{'#' if sign else ''}{'0' * zeros}{number}"
-    assert arguments.TrialNumber().convert(word, None, None) == number
+    assert arguments.trial_number(word) == number
     assert arguments.study_and_trials([word], Path("runs"), required=True) == (None, (number,))
 
 
@@ -179,7 +179,7 @@ def test_all_words_of_other_tools_lead_to_commands() -> None:
 
 
 def test_the_list_of_commands_is_whole_on_80_columns() -> None:
-    help_text = CliRunner().invoke(commands, ["--help"], terminal_width=80).stdout
+    help_text = call("--help", terminal_width=80).stdout
     assert "train" in help_text
     assert "..." not in help_text.replace("[ARGS]...", "")
 
@@ -206,7 +206,7 @@ def test_without_a_word_or_a_terminal_the_studies_are_listed() -> None:
         (("rm",), "Missing argument 'STUDY'"),
         (("show", "a", "b"), "'b' is not the number of a trial, such as 7"),
         (("simulate", "a", "b"), "Got unexpected extra argument (b)"),
-        (("show", "--nope"), "No such option '--nope'"),
+        (("show", "--nope"), "--nope"),
         (("attach", "--theme", "pink"), "'pink' is not one of 'dark', 'light', 'contrast', '16'"),
         (("set",), "what is to be changed? Write KEY=VALUE"),
     ],
@@ -252,7 +252,7 @@ def overrides_of(*words: str) -> list[str]:
     def command(context: click.Context) -> None:
         found.extend(options.device_overrides(context))
 
-    done = CliRunner().invoke(command, words)
+    done = call(*words, command=command)
     assert done.exit_code == 0, done.output
     return found
 
@@ -297,11 +297,13 @@ def test_the_look_is_given_as_one() -> None:
     def command(*, look: options.Look) -> None:
         looks.append(look)
 
-    runner = CliRunner(env={"TUITUNE_THEME": None})
-    assert runner.invoke(command, []).exit_code == 0
-    assert runner.invoke(command, ["--ascii", "--no-color", "--theme", "light"]).exit_code == 0
-    assert runner.invoke(command, [], env={"TUITUNE_THEME": "16"}).exit_code == 0
-    assert runner.invoke(command, [], env={"TUITUNE_THEME": "pink"}).exit_code == 2
+    def code(*words: str, theme: str | None = None) -> int:
+        return call(*words, command=command, env={"TUITUNE_THEME": theme}).exit_code
+
+    assert code() == 0
+    assert code("--ascii", "--no-color", "--theme", "light") == 0
+    assert code(theme="16") == 0
+    assert code(theme="pink") == 2
     assert looks == [
         {"ascii_only": False, "no_color": False, "theme": ""},
         {"ascii_only": True, "no_color": True, "theme": "light"},

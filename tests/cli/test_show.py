@@ -9,10 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from called import call
 from stored_study import finished, store
 
-from tuitune.cli.main import commands
 from tuitune.cli.one_trial import trial_lines
 from tuitune.cli.studies import StudyFolder
 from tuitune.cli.summary import print_result, result_in
@@ -24,10 +23,6 @@ def write(folder: Path, *rows: TrialRow) -> None:
     journal = store(folder)
     journal.write([], rows, StudyRow(finished=True, complete=True))
     journal.close()
-
-
-def call(*words: object) -> Result:
-    return CliRunner().invoke(commands, [str(word) for word in words])
 
 
 def test_show_and_export_have_the_importance_that_the_app_shows(tmp_path: Path):

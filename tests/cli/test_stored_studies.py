@@ -229,7 +229,8 @@ def test_nothing_of_a_trial_steers_the_terminal() -> None:
         study=StudyRow(exhausted=ODD, halted=ODD, blocked=ODD),
     )
     for words in (("show", "s"), ("show", "s", "--failed"), ("ls",), ("show", "s", "--why", 0)):
-        text = call(*words).output
+        done = call(*words)
+        text = done.stdout + done.stderr
         assert text
         assert text.replace("\t", "").replace("\n", "").isprintable(), words  # TOML has tabs
 

@@ -7,12 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from called import call
 from stored_study import finished, store
 
 from tuitune.cli import app
 from tuitune.cli.listing import remove_study
-from tuitune.cli.main import commands
 from tuitune.store import owner
 from tuitune.store.folder import STORAGE_KEY, STORAGES, remember, studies_in
 from tuitune.store.journal import Journal
@@ -37,10 +36,6 @@ def write(folder: Path, *, newest: float = 0.0) -> Path:
             if str(folder) in entry.read_text():
                 os.utime(entry, (newest, newest))
     return folder
-
-
-def call(*words: object, **more: object) -> Result:
-    return CliRunner().invoke(commands, [str(word) for word in words], **more)
 
 
 def test_the_only_study_then_the_newest_then_the_one_that_runs_is_meant(runs: Path):

@@ -111,7 +111,7 @@ def test_two_reports_of_one_state_have_the_same_library() -> None:
 
 def test_without_plotly_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(DestinationError, match="pip install plotly"):
+    with pytest.raises(DestinationError, match=r"pip install 'tuitune\[report\]'"):
         page([ROW])
 
 

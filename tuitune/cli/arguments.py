@@ -46,19 +46,12 @@ class Refusal(click.ClickException):
         print(self.message, file=sys.stderr)
 
 
-class TrialNumber(click.ParamType[int]):
-    """A trial by its number, as 7 or #7."""
-
-    name = "trial"
-
-    def convert(
-        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        """The number; a usage error where the text is none."""
-        number = _number(str(value))
-        if number is None:
-            self.fail(f"{value!r} is not the number of a trial, such as 7", param, ctx)
-        return number
+def trial_number(text: str) -> int:
+    """The type of an option that names a trial, as 7 or #7. Raises BadParameter."""
+    number = _number(text)
+    if number is None:
+        raise click.BadParameter(f"{text!r} is not the number of a trial, such as 7")
+    return number
 
 
 def _number(text: str) -> int | None:

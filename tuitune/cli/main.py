@@ -10,11 +10,11 @@ import click
 from tuitune.cli import early_signals, results, steering
 from tuitune.cli.arguments import (
     StudyOrCommand,
-    TrialNumber,
     default_runs,
     more_argument,
     study_and_trials,
     study_argument,
+    trial_number,
 )
 from tuitune.cli.options import Look, device_options, device_overrides, look_options, runs_option
 
@@ -44,9 +44,6 @@ _STORAGE = click.option(
 )
 _READONLY = click.option("--readonly", is_flag=True, help="Show the study, but change nothing.")
 _EXECUTOR = click.option("--executor", metavar="NAME", hidden=True)  # what runs the trials
-
-
-_TRIAL = TrialNumber()
 
 
 def _place_of(text: str) -> str:
@@ -284,7 +281,10 @@ def repair(study: str, *, runs: Path) -> None:
     "--json", "as_json", is_flag=True, help="Print one JSON object; with --why one for each line."
 )
 @click.option(
-    "--why", type=_TRIAL, metavar="N", help="Print the decisions about trial N, with their reasons."
+    "--why",
+    type=trial_number,
+    metavar="N",
+    help="Print the decisions about trial N, with their reasons.",
 )
 @click.option("--top", type=click.IntRange(1), metavar="N", help="Only the N best trials.")
 @click.option("--failed", is_flag=True, help="Only the trials that failed, with their errors.")

@@ -71,7 +71,7 @@ def retry(words: tuple[str, ...], *, runs: Path) -> None:
 @click.argument("words", nargs=-1, metavar="[STUDY] [KEY=VALUE]...")
 @click.option(
     "--like",
-    type=arguments.TrialNumber(),
+    type=arguments.trial_number,
     metavar="N",
     help="Take the values that are not given from trial N.",
 )

@@ -48,7 +48,9 @@ class Nvml:
 
     def __init__(self, skip: Collection[int] = ()) -> None:
         """`skip`: the indices of devices not to touch. Raises NvmlError."""
-        self._nvml = _library()
+        self._nvml = nvml = _library()
+        # an empty tuple catches nothing: bindings before 12.550.52 raise an NVMLError here
+        self._mismatch = getattr(nvml, "NVMLLibraryMismatchError", ())
         self._skip = skip
         self._known: dict[int, _Known] = {}
         self._reserved: dict[str, int] = {}  # by UUID, with old drivers, which count it as used
@@ -56,8 +58,8 @@ class Nvml:
         self._described = Processes()
         self._health = Health(self._try)
         try:
-            self._nvml.nvmlInit()
-        except self._nvml.NVMLError as error:
+            nvml.nvmlInit()
+        except nvml.NVMLError as error:
             raise self._wrong(error) from error
         self._driver = self._ask("nvmlSystemGetDriverVersion") or ""
 
@@ -258,7 +260,7 @@ class Nvml:
             return None
         try:
             return call(*arguments)
-        except nvml.NVMLLibraryMismatchError:  # the driver is older; this is not an NVMLError
+        except self._mismatch:  # the driver is older; this is not an NVMLError
             return None
         except nvml.NVMLError as error:
             self._raise_if_fatal(error)

@@ -61,7 +61,7 @@ def _library() -> bytes:
     """Plotly's JavaScript, from its Python package, which is not imported: that takes a second."""
     found = importlib.util.find_spec("plotly")
     if found is None or found.origin is None:
-        raise DestinationError("html: plotly is not installed where tuitune is; pip install plotly")
+        raise DestinationError("html: plotly is not installed here; pip install 'tuitune[report]'")
     return (Path(found.origin).parent / "package_data" / "plotly.min.js").read_bytes()
 
 
