@@ -8,6 +8,8 @@ import sys
 
 from workshop import Workshop, wait_until
 
+import tuitune
+
 SPACE = 'space={"x": {"low": 0.0, "high": 5.0}}, metric="loss"'
 RUN = f"""
 import time
