@@ -73,7 +73,7 @@ def run(programs: Path, folder: Path, *words: str) -> subprocess.CompletedProces
 def test_every_floor_is_what_is_installed(lowest: Path, tmp_path: Path):
     wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     listed = run(lowest, tmp_path, "python", "-m", "pip", "list", "--format", "json").stdout
-    versions = {one["name"]: one["version"] for one in json.loads(listed)}
+    versions = {one["name"].replace("_", "-"): one["version"] for one in json.loads(listed)}
     for name, floor in (one.split(",")[0].split(">=") for one in wanted):
         assert versions[name].startswith(floor), name
 
