@@ -26,12 +26,26 @@ def indices(devices, environment=None, allow=()):
         ("1,7,0", [1]),  # what names nothing hides itself and all after it
         ("0,0,1", [0]),
         ("GPU-bb3,GPU-aa", [2, 0]),
-        ("GPU-a,GPU-bb3", []),  # of two that begin so
         ("NoDevFiles", []),
     ],
 )
 def test_the_shells_list_is_read_as_cuda_reads_it(visible, found):
     assert indices(SAME, {"CUDA_VISIBLE_DEVICES": visible}) == found
+
+
+@pytest.mark.parametrize("visible", ["7,0", "GPU-zz", "cuda:0", "GPU-a,GPU-bb3", "aa1"])
+def test_a_list_whose_first_entry_is_no_gpus_is_refused_with_those_that_are_there(visible):
+    with pytest.raises(NotAllowedError) as refused:
+        indices(SAME, {"CUDA_VISIBLE_DEVICES": visible})
+    said = str(refused.value)
+    assert f"{visible.split(',')[0]!r} is not one GPU of this machine" in said
+    assert "there are: 0 (GPU-aa1), 1 (GPU-ab2), 2 (GPU-bb3); correct it" in said
+
+
+def test_a_list_that_may_name_a_gpu_in_trouble_is_no_mistake():
+    hidden = [SAME[0], GpuSample("", 1, "GPU", trouble="no answer")]
+    assert indices(hidden, {"CUDA_VISIBLE_DEVICES": "GPU-ab2"}) == []
+    assert indices([], {"CUDA_VISIBLE_DEVICES": "GPU-ab2"}) == []
 
 
 def test_numbers_of_different_gpus_need_an_order():

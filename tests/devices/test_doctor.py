@@ -73,7 +73,9 @@ def test_what_the_shell_leaves_to_us_is_told():
     (finding,) = doctor.shell(seen, {"CUDA_VISIBLE_DEVICES": "1"})
     assert finding.text == "CUDA_VISIBLE_DEVICES=1 allows GPU 1"
     (finding,) = doctor.shell(seen, {"CUDA_VISIBLE_DEVICES": "7,1"})
-    assert finding.text.startswith("CUDA_VISIBLE_DEVICES=7,1 allows no GPU; unset it")
+    assert finding.text.startswith("CUDA_VISIBLE_DEVICES=7,1: '7' is not one GPU of this machine")
+    (finding,) = doctor.shell(seen, {"CUDA_VISIBLE_DEVICES": "-1"})
+    assert finding.text.startswith("CUDA_VISIBLE_DEVICES=-1 allows no GPU; unset it")
     assert doctor.shell(Snapshot(problem="none"), {"CUDA_VISIBLE_DEVICES": "1"}) == []
 
 

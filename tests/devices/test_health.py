@@ -59,13 +59,13 @@ def test_each_gpu_is_watched_once_in_one_set() -> None:
 def test_the_newest_error_of_each_gpu_is_told_once() -> None:
     driver = Driver()
     health = watching(driver, 1, 2)
-    driver.events = [(1, XID, 48), (2, XID, 79), (1, XID, 63)]
-    assert health.xids() == {"GPU-1": 63, "GPU-2": 79}
+    driver.events = [(1, XID, 48), (2, XID, 79), (1, XID, 95)]
+    assert health.xids() == {"GPU-1": 95, "GPU-2": 79}
     assert health.xids() == {}
 
 
-@pytest.mark.parametrize("xid", [13, 31, 43, 45, 68, 109])
-def test_errors_that_programs_cause_are_passed_over(xid: int) -> None:
+@pytest.mark.parametrize("xid", [8, 13, 31, 32, 43, 44, 45, 63, 68, 69, 109, 137, 154])
+def test_errors_that_are_not_the_hardwares_are_passed_over(xid: int) -> None:
     driver = Driver()
     health = watching(driver, 1)
     driver.events = [(1, XID, xid), (1, OTHER, 48), (9, XID, 48)]  # of another kind, of no GPU
@@ -74,7 +74,15 @@ def test_errors_that_programs_cause_are_passed_over(xid: int) -> None:
     assert health.xids() == {"GPU-1": 48}
 
 
-@given(st.lists(st.tuples(st.integers(1, 3), st.sampled_from([48, 63, 79, 95])), max_size=60))
+@pytest.mark.parametrize(("failed", "found"), [(0, {}), (1, {"GPU-1": 63})])
+def test_a_remapped_row_counts_where_remapping_has_failed(failed: int, found) -> None:
+    driver = Driver(nvmlDeviceGetRemappedRows=[1, 0, 1, failed])
+    health = watching(driver, 1)
+    driver.events = [(1, XID, 63)]
+    assert health.xids() == found
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), st.sampled_from([48, 64, 79, 95])), max_size=60))
 def test_a_flood_of_errors_ends_a_reading_and_none_is_lost(events) -> None:
     driver = Driver()
     health = watching(driver, 1, 2, 3)

@@ -4,8 +4,10 @@ import ctypes
 from collections.abc import Callable
 from typing import Any
 
-# https://docs.nvidia.com/deploy/xid-errors: those that a program causes by itself
-_OF_PROGRAMS = frozenset({13, 31, 43, 45, 68, 109})
+# Those of the hardware: what https://docs.nvidia.com/deploy/xid-errors answers with a reset of the
+# GPU or its replacement. A program causes most of the others by itself (13, 31, 43, 45, ...).
+_OF_HARDWARE = frozenset({46, 48, 62, 64, 74, 79, 92, 94, 95, 110, 119, 120, 140})
+_ROW_REMAPPED = 63  # the memory mends itself, unless it has no rows left for that
 _SLOWED = {  # nvmlClocksEventReasons
     0x08: "hardware slowdown",
     0x20: "heat",
@@ -35,16 +37,22 @@ class Health:
             self._ask("nvmlDeviceRegisterEvents", handle, _XID, self._events)
 
     def xids(self) -> dict[str, int]:
-        """The newest error of each GPU since the last call, but for those that programs cause."""
+        """The newest error of each GPU's hardware since the last call."""
         found: dict[str, int] = {}
         for _ in range(_MOST if self._events is not None else 0):
             event = self._ask("nvmlEventSetWait_v2", self._events, 0)
             if event is None:  # a timeout: there are no more
                 break
             uuid = self._watched.get(_address(event.device))  # a lost GPU does not tell it again
-            if event.eventType == _XID and uuid and event.eventData not in _OF_PROGRAMS:
+            if event.eventType == _XID and uuid and self._is_of_hardware(event):
                 found[uuid] = int(event.eventData)
         return found
+
+    def _is_of_hardware(self, event: Any) -> bool:
+        if event.eventData != _ROW_REMAPPED:
+            return event.eventData in _OF_HARDWARE
+        rows = self._ask("nvmlDeviceGetRemappedRows", event.device)
+        return rows is not None and bool(rows[3])  # remapping has failed
 
     def slowed(self, handle: Any) -> tuple[str, ...]:
         """Why its clock is lower than it could be: heat, power; not by what users have set."""

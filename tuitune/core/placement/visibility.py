@@ -20,6 +20,8 @@ def allowed(
     visible = environment.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         named = _visible(named, visible, environment.get("CUDA_DEVICE_ORDER", ""))
+        if not named and not hides_all(environment):
+            _check_first(devices, visible)
     if allow:
         wanted = {uuid for word in allow for uuid in _meant(devices, word)}
         named = [device for device in named if device.uuid in wanted]
@@ -47,6 +49,22 @@ def _visible(devices: Sequence[GpuSample], text: str, order: str) -> list[GpuSam
     return found
 
 
+def _check_first(devices: Sequence[GpuSample], text: str) -> None:
+    """With a first entry that is no GPU's, CUDA finds none, and trials would run on the CPUs."""
+    word = text.split(",", maxsplit=1)[0].strip()
+    numbers = {str(device.index) for device in devices}
+    is_sure = all(device.uuid for device in devices)  # one in trouble may be meant
+    if devices and is_sure and word not in numbers and not word.startswith("-"):
+        raise NotAllowedError(
+            f"CUDA_VISIBLE_DEVICES={text}: {word!r} is not one GPU of this machine; there are: "
+            f"{_there(devices)}; correct it, unset it, or write -1 to run on the CPUs"
+        )
+
+
+def _there(devices: Sequence[GpuSample]) -> str:
+    return ", ".join(f"{device.index} ({device.uuid})" for device in devices if device.uuid)
+
+
 def _check_order(devices: Sequence[GpuSample], text: str, order: str) -> None:
     """CUDA numbers the fastest GPU first by default, NVML does not."""
     if order != "PCI_BUS_ID" and len({device.name for device in devices}) > 1:
@@ -63,6 +81,7 @@ def _meant(devices: Sequence[GpuSample], word: str | int) -> list[str]:
     else:
         found = [device.uuid for device in devices if device.uuid.startswith(word)]
     if not found:
-        there = ", ".join(f"{device.index} ({device.uuid})" for device in devices if device.uuid)
-        raise NotAllowedError(f"[devices] allow: there is no GPU {word}; there are: {there}")
+        raise NotAllowedError(
+            f"[devices] allow: there is no GPU {word}; there are: {_there(devices)}"
+        )
     return found
