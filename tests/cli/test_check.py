@@ -77,6 +77,52 @@ def test_saves_are_of_use_where_the_program_knows_the_folder_and_the_checkpoint(
     assert not [words for words in doubts(workshop, file) if "saves" in words]
 
 
+SETS = 'import os\nos.environ["CUDA_VISIBLE_DEVICES"] = "0"\n'
+UNSET = """import os
+if "CUDA_VISIBLE_DEVICES" not in os.environ:
+    os.environ["CUDA_VISIBLE_DEVICES"] = "0"
+gpus = os.environ["CUDA_VISIBLE_DEVICES"]  # CUDA_VISIBLE_DEVICES=0
+os.environ["OMP_NUM_THREADS"] = "1"
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        (SETS, 2),
+        ('from os import environ\n\nenviron["CUDA_VISIBLE_DEVICES"] = "1"\n', 3),
+        ('import os\nos.environ.update({"A": "", "CUDA_VISIBLE_DEVICES": "1"})\n', 2),
+        ("import os\nos.environ.update(CUDA_VISIBLE_DEVICES='1')\n", 2),
+        ("import os\nos.putenv('CUDA_VISIBLE_DEVICES', '1')\n", 2),
+        (UNSET, 0),
+    ],
+)
+def test_a_program_that_chooses_its_gpu_itself_is_warned_of_with_the_line(
+    workshop: Workshop, source: str, line: int
+):
+    file = command_study(workshop)
+    workshop.write("script.py", source + SCRIPT)
+    said = [words for words in doubts(workshop, file) if "CUDA_VISIBLE_DEVICES" in words]
+    assert len(said) == bool(line)
+    assert all(words.startswith(f"script.py, line {line} sets") for words in said)
+    on_cpus = doubts(workshop, file, "--set", "trial.gpus=0")
+    assert not [words for words in on_cpus if "CUDA_VISIBLE_DEVICES" in words]
+
+
+def test_a_target_and_a_shell_script_that_choose_a_gpu_are_warned_of(workshop: Workshop):
+    file = workshop.study(SETS + QUICK)
+    target = "study_train.py, line 2 sets"
+    assert [words for words in doubts(workshop, file) if words.startswith(target)]
+    file = command_study(workshop)
+    workshop.write(
+        "script.sh", "#!/bin/sh\n# CUDA_VISIBLE_DEVICES=1\nexport CUDA_VISIBLE_DEVICES=0\n"
+    )
+    file.write_text(
+        file.read_text().replace(f'"{sys.executable}", "script.py"', '"sh", "script.sh"')
+    )
+    assert [words for words in doubts(workshop, file) if words.startswith("script.sh, line 3 sets")]
+
+
 IN_A_PROJECT = """
 [objective]
 metric = "loss"

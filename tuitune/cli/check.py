@@ -23,6 +23,7 @@ from tuitune.messages.text import duration, table, trial_count, trial_name
 from tuitune.store.folder import check_place, newest_study
 from tuitune.studyfile import load_whole
 from tuitune.studyfile.changes import changes
+from tuitune.studyfile.chosen_gpus import chosen_gpus
 
 _FOR_RUNGS = ("reduction", "style", "brackets")  # of [pruning]
 
@@ -34,10 +35,18 @@ def _warnings(
     found = [*_switched_off(spec, document), *_commands_at_max(spec), *_saves(spec)]
     found += filter(None, [settings.no_notifier(spec)])
     if settings.wants_gpus(spec):
-        found += machine.gpu_warnings(spec)
+        found += [*_chosen_gpus(spec), *machine.gpu_warnings(spec)]
     if begun is not None:
         found += [*_seen_repeats(spec, begun), *_short_leave(spec, begun)]
     return found
+
+
+def _chosen_gpus(spec: StudySpec) -> Iterator[str]:
+    for file, line in chosen_gpus(spec):
+        yield (
+            f"{file.name}, line {line} sets CUDA_VISIBLE_DEVICES: every trial then computes on the "
+            f"same GPU, whatever it was given, and on one that others may use. Remove that line"
+        )
 
 
 def _switched_off(spec: StudySpec, document: Mapping[str, Mapping[str, object]]) -> Iterator[str]:

@@ -43,7 +43,7 @@ def check_target(target: str, folder: Path | None, arguments: int, *, here: bool
     module, _, function = target.rpartition(":")
     if module.endswith(PICKLE) and not _is_file(folder / module):
         raise WrongValueError(f"there is no file {folder / module}; run tuitune.run(...) again")
-    file = None if module.endswith(PICKLE) else _file_of(module, folder, here=here)
+    file = None if module.endswith(PICKLE) else file_of(module, folder, here=here)
     if file is None:
         return
     try:
@@ -58,7 +58,11 @@ def check_target(target: str, folder: Path | None, arguments: int, *, here: bool
     _check_function(tree, file.name, function, arguments)
 
 
-def _file_of(module: str, folder: Path, *, here: bool) -> Path | None:
+def file_of(module: str, folder: Path, *, here: bool) -> Path | None:
+    """The source of a target's file or module; None where unknown. Raises WrongValueError.
+
+    here: a module may also be one that this interpreter can import.
+    """
     if module.endswith(".py"):
         file = folder / module
         if _is_file(file):
