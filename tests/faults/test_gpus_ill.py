@@ -33,6 +33,16 @@ def test_gpus_of_which_none_can_be_read_are_no_reason_to_run_on_none(
     assert shop.run("check", file, "--gpus", "0").returncode == 0
 
 
+def test_few_cpus_for_many_gpus_are_told_by_check_and_at_the_start(shop: Workshop, world: World):
+    world.with_gpus(8)
+    file = study(shop, SIMPLE, trials=1)
+    idle = "for 1 trial at once, the GPUs for 8: cpus = "
+    all_slots = f"trial.cpus={host_room().cpus:g}"
+    assert idle in shop.run("check", file, "--set", all_slots).stdout
+    assert idle in shop.run(file, "--no-ui", "--set", all_slots).stdout
+    assert idle not in shop.run("check", file, "--set", "trial.cpus=0.01").stdout
+
+
 def test_a_gpu_where_somebody_else_computes_is_not_taken(shop: Workshop, world: World):
     world.with_gpus(2)
     with world.somebody_on(1, 2100) as pid:

@@ -11,7 +11,7 @@ from hypothesis import given, settings, strategies as st
 
 from tuitune.core import gpu_reasons as g, reasons as r
 from tuitune.core.spec import PruningSpec
-from tuitune.messages.reasons import process_words, reason_words, too_few
+from tuitune.messages.reasons import idle_gpus, process_words, reason_words, too_few
 
 RUNG = r.RungName(1, 3, "epoch")
 IN_A_BRACKET = r.RungName(0, 9, "epoch", 2)
@@ -271,3 +271,21 @@ def test_every_reason_has_words_and_is_read_back(kind: type, data: st.DataObject
     assert "None" not in words
     assert "Reason" not in words
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(why), type=r.Why) == why
+
+
+@pytest.mark.parametrize(
+    ("slots", "cpus", "there", "gpus", "said"),
+    [
+        (2.0, 1.0, 8, None, "for 2 trials at once, the GPUs for 8: cpus = 0.25 in [trial]"),
+        (16.0, 12.0, 4, 2.0, "for 1 trial at once, the GPUs for 2: cpus = 8 in [trial]"),
+        (2.0, 1.0, 1, 0.25, "for 2 trials at once, the GPUs for 4: cpus = 0.5 in [trial]"),
+        (2.0, 1.0, 3, "auto", "for 2 trials at once, the GPUs for 3: cpus = 0.66 in [trial]"),
+        (8.0, 1.0, 8, 1.0, ""),
+        (0.3, 0.1, 3, 1.0, ""),
+        (1.0, 1.0, 0, None, ""),
+        (1.0, 0.0, 8, None, ""),
+    ],
+)
+def test_cpus_that_leave_gpus_idle_are_told(slots, cpus, there, gpus, said) -> None:
+    assert said in idle_gpus(slots, cpus, there, gpus)
+    assert bool(said) == bool(idle_gpus(slots, cpus, there, gpus))

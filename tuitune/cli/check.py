@@ -172,7 +172,7 @@ def _devices(spec: StudySpec) -> tuple[list[str], list[str]]:
     need = host.HostResources(spec.trial.cpus, spec.trial.memory or 0)
     at_once = host.most_at_once(room, need, spec.search.concurrency)
     cpus = f"devices: {room.cpus:g} CPU slots, {need.cpus:g} a trial, {at_once} at once"
-    return [cpus, *machine.gpu_lines(spec, seen)], []
+    return [cpus, *machine.gpu_lines(spec, seen, room.cpus)], []
 
 
 def _begun(spec: StudySpec, runs: Path) -> tuple[studies.StudyFolder | None, list[str]]:

@@ -18,8 +18,8 @@ from tuitune.store.schema import is_network
 _LEFT_OUT = "left out by CUDA_VISIBLE_DEVICES or [devices] allow"
 
 
-def gpu_lines(spec: StudySpec, seen: snapshots.Snapshot) -> list[str]:
-    """How a run of this study would use each GPU; one line if there are none."""
+def gpu_lines(spec: StudySpec, seen: snapshots.Snapshot, slots: float) -> list[str]:
+    """How a run of this study would use each GPU; one line if there are none. slots: of CPUs."""
     if spec.trial.gpus == 0:
         return ["GPUs: none asked for"]
     if seen.problem:
@@ -35,6 +35,9 @@ def gpu_lines(spec: StudySpec, seen: snapshots.Snapshot) -> list[str]:
     words = {gpu.uuid: reasons.reason_words(gpu.obstacle) or "would be used" for gpu in states}
     aside = {one.uuid: reasons.reason_words(one.why) for one in quarantine.listed_here(os.environ)}
     lines = [f"GPUs: {head}", *([f"  {rocm.LIMITS}"] if seen.unmeasured else [])]
+    there = len([device for device in ours if not device.trouble and device.uuid not in aside])
+    idle = reasons.idle_gpus(slots, spec.trial.cpus, there, spec.trial.gpus)
+    lines += [f"  {idle}"] if idle else []
     lines += [f"  parking: {parking.parking_words()}"] if spec.parks else []
     for device in seen.devices:
         why = device.trouble or aside.get(device.uuid) or words.get(device.uuid, _LEFT_OUT)

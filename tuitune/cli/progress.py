@@ -337,6 +337,8 @@ def _opening_words(study: Study, where: str) -> str:
     if settings.gpus != 0:
         each = settings.gpus if settings.gpus == "auto" else f"{settings.gpus:g}"
         parts.append(f"{len(state.gpus)} GPUs, {each} a trial")
+        idle = reasons.idle_gpus(state.cpus, settings.cpus, len(state.gpus), settings.gpus)
+        parts += [idle] if idle else []
     if state.disk_low:
         parts.append("the disk is too full to launch trials")
     if state.trials:

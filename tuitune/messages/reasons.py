@@ -1,13 +1,14 @@
 """The text of typed reasons, which verdicts, proposals and settled trials have."""
 
+import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from tuitune.core import gpu_reasons as g, reasons as r, sizes, spec
 from tuitune.core.placement.hours import Allowance
 from tuitune.core.pruning.registry import pruner_kind
 from tuitune.messages.models import denser, modelled
-from tuitune.messages.text import allowance, gpus, ordinal, trial_name
+from tuitune.messages.text import allowance, gpus, ordinal, trial_count, trial_name
 
 
 def reason_words(why: r.Why | g.Reason) -> str:
@@ -32,6 +33,22 @@ def too_few(pruning: spec.PruningSpec, trials: int, style: str) -> str:
         f"{condition}{trials} trials are too few for the rungs to be sure to send one to "
         f"{pruning.unit} {pruning.max} by its rank ({needed} are needed): if they send none, the "
         "best goes on at the end"
+    )
+
+
+def idle_gpus(slots: float, cpus: float, there: int, gpus: float | Literal["auto"] | None) -> str:
+    """A warning that there are CPU slots for fewer trials than GPUs are for; else empty.
+
+    slots: of the machine. cpus, gpus: of a trial. there: GPUs that the study may use.
+    """
+    each = gpus if isinstance(gpus, float | int) and gpus else 1.0
+    by_gpus = math.floor(there / each + 1e-9)
+    if slots + 1e-9 >= by_gpus * cpus:
+        return ""
+    by_cpus, few = math.floor(slots / cpus + 1e-9), math.floor(100 * slots / by_gpus) / 100
+    return (
+        f"the CPU slots are for {trial_count(by_cpus)} at once, the GPUs for {by_gpus}: "
+        f"cpus = {few:g} in [trial] uses them all"
     )
 
 
