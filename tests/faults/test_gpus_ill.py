@@ -9,6 +9,8 @@ from gpu_studies import SIMPLE, WAITING, notes, study, until_said
 from nvml_world import World
 from workshop import Workshop, wait_until
 
+from tuitune.devices.host import host_room
+
 
 def test_a_driver_that_is_broken_is_not_passed_over(shop: Workshop, world: World):
     world.driver["init"] = 18
