@@ -196,7 +196,7 @@ class Transfer:
         studies = self.studies(foreign)
         weights = studies.weights(own)
         places, scores = studies.pooled(weights)
-        kept = observations.thinned(scores, int(_POOLED * weights.max(initial=0.0)))
+        kept = observations.thinned(scores, int(_POOLED * np.max(weights, initial=0.0)))
         named = zip((study.name for study in studies.studies), weights.tolist(), strict=True)
         counted = tuple((name, round(weight, 3)) for name, weight in named if weight > 0.0)
         return Scores(dict(zip(places[kept].tolist(), scores[kept].tolist(), strict=True)), counted)

@@ -288,7 +288,7 @@ def drawn(
             codes, count = _codes(values)
             columns.append(codes)
             categories.append(count)
-            typical.append(float(np.bincount(codes.astype(np.intp)).argmax()))
+            typical.append(float(np.argmax(np.bincount(codes.astype(np.intp)))))
     table = np.column_stack(columns) if columns else np.zeros((len(configs), 0))
     return SampledColumns(table, tuple(categories), np.array(typical))
 

@@ -94,11 +94,11 @@ def _on_plateau(observations: Observations) -> bool:
     own = observations.only(observations.finite & (observations.trials >= 0))
     if not len(own.levels):
         return False
-    first = own.outcomes[own.levels == own.levels.min()]
+    first = own.outcomes[own.levels == np.min(own.levels)]
     if len(first) < _JUDGED:
         return False
     middle, poor = np.quantile(first, [0.5, 0.9])
-    lead = middle - own.outcomes.min()
+    lead = middle - np.min(own.outcomes)
     return bool(lead < _PLATEAU * (lead + poor - middle) and lead < _CLOSE * abs(middle))
 
 

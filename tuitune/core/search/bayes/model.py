@@ -111,7 +111,7 @@ class BayesModel:
         believed = gaussian_process.posterior(table.layout, near, rows, levels, values[kept])
         contenders = table.contenders(kept)
         means = believed.mean(contenders, table.target)
-        best, faith_in = float(means.min()), self._faith(table, seen.own)
+        best, faith_in = float(np.min(means)), self._faith(table, seen.own)
         promise = acquisition.Improvement(table, believed, self.beliefs, best, faith_in, seen.costs)
         centres = contenders[np.argsort(means, kind="stable")[:_CENTRES]]
         points = self._candidates(centres, len(kept), random)

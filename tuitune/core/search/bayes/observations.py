@@ -34,7 +34,7 @@ class Warped:
     @property
     def worst(self) -> float:
         """The largest value; 0 where there is none."""
-        return float(self.values.max()) if len(self.values) else 0.0
+        return float(np.max(self.values)) if len(self.values) else 0.0
 
     def outcome(self, value: float) -> float:
         """The outcome for a value, interpolated between those seen."""
@@ -57,9 +57,9 @@ def warped(outcomes: NDArray[np.float64], scale: Scale) -> Warped:
     spread = float(np.ptp(unit)) if len(unit) else 0.0
     if spread <= 1e-14:
         return Warped(np.zeros(len(unit)), (outcomes[:1], np.zeros(len(outcomes[:1]))))
-    unit = (unit - unit.min()) / spread
+    unit = (unit - np.min(unit)) / spread
     values = _half_rank(unit) if scale == "half-rank" else _log(unit)
-    values = (values - values.min()) / np.ptp(values)  # squares of the smallest would be 0
+    values = (values - np.min(values)) / np.ptp(values)  # squares of the smallest would be 0
     values = (values - values.mean()) / values.std()
     known, places = np.unique(values, return_index=True)
     return Warped(values, (outcomes[places], known))
