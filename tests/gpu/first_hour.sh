@@ -3,6 +3,7 @@
 #
 #   bash tests/gpu/first_hour.sh STEP...      from the root of the repository
 #
+#   imports    tuitune, and a torch that computes on every GPU       30 s
 #   facts      the machine, the driver and `tuitune doctor`          15 s
 #   nvml       NVML: what its calls say and cost                     40 s
 #   forks      imports after which a trial can still be forked       60 s
@@ -15,7 +16,11 @@
 #   pause      the driver's checkpoints of a process                 60 s
 #   park       a trial that is parked ends as one that is not       120 s
 #   mps        packing with and without MPS                         120 s
-#   quick      the first six
+#   quick      the first seven, within 600 s in all: what is left then is cut off, and said
+#
+# On a machine without a network, WHEELS=FOLDER installs tuitune and torch from the wheels there, as
+# `pip download --dest FOLDER . torch` has fetched them elsewhere. Without what `imports` asks for
+# nothing else is run.
 #
 # A line a check goes to standard output: PASS, FAIL or NOTE, what, what was expected, what came.
 # All that was printed goes to $OUT/STEP.txt. Exit status 1 where a check failed. No setting of the
@@ -35,6 +40,13 @@ mkdir -p "$OUT"
 export XDG_STATE_HOME=$WORK/state TMPDIR=$WORK PYTHONPATH=$ROOT NO_COLOR=1 PYTHONUNBUFFERED=1 DRY
 unset TUITUNE_RUNS # the runs of each study lie beside its file
 failed=0
+limit=1000000 # s after the start at which all is over
+
+left() { # seconds: no more of them than are left, and at least 1
+  local rest=$((limit - SECONDS))
+  [ $rest -lt 1 ] && rest=1
+  echo $(($1 < rest ? $1 : rest))
+}
 
 tuitune() { "$PY" -m tuitune "$@"; }
 
@@ -50,7 +62,7 @@ check() { # condition what expected got
 python_step() { # name seconds [argument...]
   local name=$1 seconds=$2
   shift 2
-  timeout -k 5 "$seconds" "$PY" "$HERE/$name.py" "$@" > "$OUT/$name.txt" 2>&1
+  timeout -k 5 "$(left "$seconds")" "$PY" "$HERE/$name.py" "$@" > "$OUT/$name.txt" 2>&1
   local status=$?
   grep -E '^(PASS|FAIL|NOTE)' "$OUT/$name.txt"
   grep -q '^FAIL' "$OUT/$name.txt" && failed=1
@@ -72,17 +84,34 @@ complete() { tuitune show "$1" --json | grep -c '"state": *"COMPLETE"'; } # tria
 
 seconds_since() { awk -v a="$1" -v b="$(date +%s.%N)" 'BEGIN { printf "%.1f", b - a }'; }
 
-used() { "$PY" "$HERE/nvml.py" used; } # MiB of the first GPU
+used() { timeout 30 "$PY" "$HERE/nvml.py" used; } # MiB of all GPUs
 
 # ---------------------------------------------------------------------------------------------------
+imports() {
+  local found wanted="tuitune, and a torch that computes on each GPU"
+  [ -z "${WHEELS:-}" ] || "$PY" -m pip install --quiet --no-index --find-links "$WHEELS" "$ROOT" torch
+  found=$(timeout -k 5 "$(left 120)" "$PY" -c '
+import os, tuitune, textual
+if not os.environ["DRY"]:
+    import torch
+    assert torch.cuda.is_available(), "torch sees no GPU"
+    for number in range(torch.cuda.device_count()):
+        assert float(torch.ones(8, device=f"cuda:{number}").sum()) == 8
+    print(torch.__version__, torch.cuda.device_count(), "GPUs")' 2>&1)
+  local status=$?
+  check '[ $status = 0 ]' imports "$wanted" "$(echo "$found" | tail -1)"
+  [ $status = 0 ] || exit 1
+}
+
 facts() {
+  local tuitune="$PY -m tuitune"
   {
     date; id; uname -a; nproc; free -g | head -2; df -h /tmp /dev/shm; ulimit -n
     nvidia-smi; nvidia-smi topo -m
     nvidia-smi --query-gpu=persistence_mode,compute_mode,mig.mode.current,memory.reserved --format=csv
     ls -l /dev/nvidia*; env | grep -i -E 'cuda|nvidia'; grep -E 'NSpid|CapEff' /proc/self/status
     "$PY" -m pip list | grep -i -E 'nvidia-ml|pynvml|torch|msgspec|textual|cuda'
-    time tuitune doctor
+    time timeout "$(left 90)" $tuitune doctor
   } > "$OUT/facts.txt" 2>&1
   local line
   line=$(grep -m1 'GPUs:' "$OUT/facts.txt")
@@ -99,12 +128,13 @@ study() {
   write_study "$folder" multiply 4
   cd "$folder" || return
   {
-    tuitune check study.toml
-    time timeout 120 "$PY" -m tuitune study.toml --json
+    timeout "$(left 60)" "$PY" -m tuitune check study.toml
+    time timeout "$(left 120)" "$PY" -m tuitune study.toml --json
     tuitune show study
   } > "$output" 2>&1
   count=$(complete study)
   check '[ "$count" = 4 ]' "trials on a GPU" "4 complete" "$count, $(tail -1 "$output")"
+  [ "$count" = 4 ] || return # nothing is known of what has not run
   count=$(grep -m1 -o 'each trial imports all again[^"]*' "$output")
   check '[ -z "$count" ]' "trials are forked" "no warning" "${count:-none}"
   count=$(grep -m1 -o -E '.{0,40}(computes on it|still held there|only just left|seen from here).{0,20}' "$output")
@@ -118,7 +148,11 @@ ends() {
   idle=$(used)
   tuitune study.toml --no-ui > killed.txt 2>&1 &
   run=$!
-  "$PY" "$HERE/wait_for.py" running "$folder/runs/study" 60 || tell FAIL "a trial runs" "within 60 s" no
+  if ! "$PY" "$HERE/wait_for.py" running "$folder/runs/study" "$(left 60)"; then
+    tell FAIL "a trial runs" "within 60 s" no
+    timeout 30 "$PY" -m tuitune stop study --now
+    return
+  fi
   engine=$("$PY" "$HERE/wait_for.py" engine "$folder/runs/study" 5)
   [ -n "$DRY" ] || sleep 5 # until the trial holds memory
   kill -9 "$engine"
@@ -132,17 +166,17 @@ ends() {
   check '[ "${took%.*}" -lt 5 ]' "memory of a killed engine's trials" "back within 5 s" "$took s"
   tuitune study.toml --no-ui > again.txt 2>&1 &
   run=$!
-  "$PY" "$HERE/wait_for.py" running "$folder/runs/study" 60 || tell FAIL "it goes on" "within 60 s" no
+  "$PY" "$HERE/wait_for.py" running "$folder/runs/study" "$(left 60)" || tell FAIL "it goes on" "within 60 s" no
   if [ -z "$DRY" ]; then # another program comes, and leaves
     timeout 25 "$PY" -c 'import torch, time; x = torch.zeros(1 << 28, device="cuda"); time.sleep(20)'
     sleep 15
     check 'grep -q "computes on it" again.txt' "another program on the GPU" "a line" "$(grep -c 'computes on it' again.txt)"
     check 'grep -q "free again" again.txt' "it has left" "a line" "$(grep -c 'free again' again.txt)"
   fi
-  tuitune stop study > stop.txt 2>&1
+  timeout 60 "$PY" -m tuitune stop study > stop.txt 2>&1 || timeout 30 "$PY" -m tuitune stop study --now
   wait $run
   cat killed.txt again.txt stop.txt > "$output"
-  check '[ -n "$(complete study)" ]' "the study can be read after all that" "complete trials" "$(complete study)"
+  check 'tuitune show study --json > /dev/null' "the study can be read after all that" "status 0" "$(tail -1 stop.txt)"
 }
 
 packing() { # long trials and short ones
@@ -231,12 +265,17 @@ mps() {
   unset CUDA_MPS_PIPE_DIRECTORY CUDA_MPS_LOG_DIRECTORY
 }
 
-for step in $(echo " $* " | sed 's/ quick / facts nvml forks study ends memory /'); do
+case " $* " in *" quick "*) limit=$((SECONDS + 510)) ;; esac # a step ends within 90 s after that
+for step in $(echo " $* " | sed 's/ quick / imports facts nvml forks study ends memory /'); do
   case $step in
-    facts | nvml | forks | study | ends | memory | packing | figures | pictures | pause | park | mps) ;;
+    imports | facts | nvml | forks | study | ends | memory | packing | figures | pictures | pause | park | mps) ;;
     *) echo "$step: there is no such step; see the head of this file" >&2; exit 2 ;;
   esac
   echo "=== $step $(date +%T)"
+  if [ $SECONDS -ge $limit ]; then
+    tell NOTE "$step" "within 600 s" "not run: the time is over"
+    continue
+  fi
   cd "$ROOT" && "$step"
 done
 exit $failed

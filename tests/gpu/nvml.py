@@ -1,4 +1,4 @@
-"""What NVML says of a real GPU, and what its calls cost; `nvml.py used`: MiB used of the first GPU."""
+"""What NVML says of a real GPU, and what its calls cost; `nvml.py used`: MiB used of all GPUs."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def check(holds: object, what: str, expected: str, got: object) -> None:
 
 
 def used() -> int:
-    """Bytes of the first GPU; 0 where that is not told."""
-    return Nvml().read().devices[0].memory_used or 0
+    """Bytes of all GPUs; 0 for one that does not tell."""
+    return sum(device.memory_used or 0 for device in Nvml().read().devices)
 
 
 def measure_calls(n, handle) -> None:

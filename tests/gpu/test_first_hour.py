@@ -30,10 +30,10 @@ def run(tmp_path: Path, *steps: str, **environment: str) -> subprocess.Completed
 def test_what_needs_no_cuda_passes_on_a_simulated_gpu(tmp_path, shims):
     world = World(tmp_path / "world", shims["new"], f"hour-{uuid4()}-").with_gpus(1)
     dry = {"DRY": "1", "TRIALS": "3", "EPOCHS_SET": "2", **world.environment}
-    done = run(tmp_path, "facts", "study", "ends", "packing", "park", **dry)
+    done = run(tmp_path, "imports", "facts", "study", "ends", "packing", "park", **dry)
     assert done.returncode == 0, done.stdout + done.stderr
     checks = [line for line in done.stdout.splitlines() if line[:4] in ("PASS", "FAIL")]
-    assert len(checks) == 13, done.stdout
+    assert len(checks) == 14, done.stdout
     assert all(line.startswith("PASS") for line in checks)
     assert not done.stderr
 
@@ -43,6 +43,14 @@ def test_each_step_finds_what_it_takes_from_the_package(step):
     code = f"import runpy; runpy.run_path({str(SCRIPT.parent / step)!r} + '.py', run_name='step')"
     dry = {**os.environ, "DRY": "1", "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", code], check=True, env=dry)
+
+
+def test_nothing_else_is_run_or_passes_where_torch_sees_no_gpu(tmp_path):
+    done = run(tmp_path, "quick", CUDA_VISIBLE_DEVICES="-1")
+    assert done.returncode == 1
+    assert "torch sees no GPU" in done.stdout
+    assert "PASS" not in done.stdout
+    assert "=== facts" not in done.stdout
 
 
 def test_an_unknown_step_is_named(tmp_path):
