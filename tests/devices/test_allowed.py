@@ -48,6 +48,15 @@ def test_a_list_that_may_name_a_gpu_in_trouble_is_no_mistake():
     assert indices([], {"CUDA_VISIBLE_DEVICES": "GPU-ab2"}) == []
 
 
+def test_cuda_counts_the_gpus_that_the_job_may_use():
+    job = SAME[1:]  # the first is another job's
+    assert indices(job, {"CUDA_VISIBLE_DEVICES": "0"}) == [1]
+    assert indices(job, {"CUDA_VISIBLE_DEVICES": "1,0"}) == [2, 1]
+    assert indices(job, allow=[2]) == [2]  # the driver's own number
+    with pytest.raises(NotAllowedError, match="'2' is not one GPU"):
+        indices(job, {"CUDA_VISIBLE_DEVICES": "2"})
+
+
 def test_numbers_of_different_gpus_need_an_order():
     with pytest.raises(NotAllowedError, match="CUDA_DEVICE_ORDER=PCI_BUS_ID"):
         indices(MIXED, {"CUDA_VISIBLE_DEVICES": "1"})

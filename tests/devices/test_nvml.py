@@ -69,16 +69,29 @@ def test_a_lost_gpu_drops_out_by_name_and_the_others_stay(world: World, loaded: 
     assert not other.trouble
 
 
-def test_a_gpu_that_needs_a_reset_or_a_permission_is_in_trouble(world: World, loaded: Load):
+def test_a_gpu_that_needs_a_reset_is_in_trouble_and_a_forbidden_one_is_not_there(
+    world: World, loaded: Load
+):
     world.with_gpus(3)
     world.gpus[0]["handle"] = 4
     world.gpus[1]["no.memory"] = 16
     loaded(world.write())
-    forbidden, reset, good = Nvml().read().devices
-    assert "permission" in forbidden.trouble.lower()
-    assert forbidden.uuid == ""
+    nvml = Nvml()
+    reset, good = nvml.read().devices  # as in a job of SLURM that has two of three
+    assert (reset.index, good.index) == (1, 2)
     assert "requires restart" in reset.trouble
     assert not good.trouble
+    world.gpus[2]["handle"] = 4  # it was ours: now it is in trouble
+    world.write()
+    assert [device.index for device in nvml.read().devices] == [1, 2]
+    assert "permission" in nvml.read().devices[1].trouble.lower()
+
+
+def test_gpus_that_are_all_forbidden_say_so(world: World, loaded: Load):
+    loaded(world.with_gpus(2, handle=4))
+    devices = Nvml().read().devices
+    assert [device.uuid for device in devices] == ["", ""]
+    assert all("permission" in device.trouble.lower() for device in devices)
 
 
 @pytest.mark.skipif(

@@ -33,9 +33,10 @@ class NvmlError(Exception):
 class _TroubleError(Exception):
     """This one device can't be used; str() says why."""
 
-    def __init__(self, message: str, *, lost: bool = False) -> None:
+    def __init__(self, message: str, *, lost: bool = False, forbidden: bool = False) -> None:
         super().__init__(message)
         self.lost = lost  # what computes on it can't go on either
+        self.forbidden = forbidden  # to this process, as those outside a job of SLURM are
 
 
 class _Known(NamedTuple):
@@ -66,6 +67,8 @@ class Nvml:
     def read(self, reading: Callable[[int], None] = lambda _index: None) -> Snapshot:
         """Read every device; `reading` is called with an index before that device is touched.
 
+        Devices that this process was never permitted to use are left out, as CUDA does, unless
+        all are.
         Raises NvmlError if the driver no longer answers for any.
         """
         nvml = self._nvml
@@ -76,6 +79,7 @@ class Nvml:
         if count == 0:
             raise NvmlError("the driver knows of no GPU", absent=True)
         devices: list[GpuSample] = []
+        forbidden: list[GpuSample] = []
         well: list[tuple[int, str, Any]] = []
         for index in range(count):
             if index in self._skip:
@@ -85,7 +89,9 @@ class Nvml:
             try:
                 handle, found = self._device(index)
             except _TroubleError as error:
-                devices.append(self._troubled(index, str(error), lost=error.lost))
+                is_ours = index in self._known or not error.forbidden
+                among = devices if is_ours else forbidden
+                among.append(self._troubled(index, str(error), lost=error.lost))
                 continue
             devices += found
             self._health.watch(self._known[index].uuid, handle)
@@ -93,7 +99,7 @@ class Nvml:
         links, xids = self._linked(well, reading), self._health.xids()
         if xids:
             devices = [_with_xid(device, xids) for device in devices]
-        return Snapshot(tuple(devices), links, self._driver)
+        return Snapshot(tuple(devices or forbidden), links, self._driver)
 
     # --- one device ------------------------------------------------------------------------------
 
@@ -299,7 +305,10 @@ class Nvml:
         return error.value in (nvml.NVML_ERROR_GPU_IS_LOST, nvml.NVML_ERROR_RESET_REQUIRED)
 
     def _trouble(self, error: Any, where: str = "") -> _TroubleError:
-        return _TroubleError(f"{where}{_text(error)}", lost=self._is_loss(error))
+        forbidden = error.value == self._nvml.NVML_ERROR_NO_PERMISSION
+        return _TroubleError(
+            f"{where}{_text(error)}", lost=self._is_loss(error), forbidden=forbidden
+        )
 
     def _wrong(self, error: Any) -> NvmlError:
         nvml = self._nvml

@@ -19,7 +19,8 @@ def allowed(
     named = [device for device in devices if device.uuid]
     visible = environment.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
-        named = _visible(named, visible, environment.get("CUDA_DEVICE_ORDER", ""))
+        numbers = sorted({device.index for device in devices})  # CUDA counts what is permitted
+        named = _visible(named, numbers, visible, environment.get("CUDA_DEVICE_ORDER", ""))
         if not named and not hides_all(environment):
             _check_first(devices, visible)
     if allow:
@@ -34,13 +35,19 @@ def hides_all(environment: Mapping[str, str]) -> bool:
     return visible is not None and visible.strip() in {"", "-1", "none", "NoDevFiles"}
 
 
-def _visible(devices: Sequence[GpuSample], text: str, order: str) -> list[GpuSample]:
-    """As CUDA reads it: an entry that matches no device hides itself and all after it."""
+def _visible(
+    devices: Sequence[GpuSample], numbers: Sequence[int], text: str, order: str
+) -> list[GpuSample]:
+    """As CUDA reads it: an entry that matches no device hides itself and all after it.
+
+    numbers: the driver's, in the place of each the number that CUDA gives it.
+    """
     found: list[GpuSample] = []
     for word in (part.strip() for part in text.split(",")):
         if word.isdigit():
             _check_order(devices, text, order)
-            matches = [d for d in devices if d.index == int(word) and not d.parent]
+            index = numbers[int(word)] if int(word) < len(numbers) else None
+            matches = [d for d in devices if d.index == index and not d.parent]
         else:
             matches = [d for d in devices if word and d.uuid.startswith(word)]
         if len(matches) != 1 or matches[0] in found:
@@ -52,7 +59,7 @@ def _visible(devices: Sequence[GpuSample], text: str, order: str) -> list[GpuSam
 def _check_first(devices: Sequence[GpuSample], text: str) -> None:
     """With a first entry that is no GPU's, CUDA finds none, and trials would run on the CPUs."""
     word = text.split(",", maxsplit=1)[0].strip()
-    numbers = {str(device.index) for device in devices}
+    numbers = {str(number) for number in range(len({device.index for device in devices}))}
     is_sure = all(device.uuid for device in devices)  # one in trouble may be meant
     if devices and is_sure and word not in numbers and not word.startswith("-"):
         raise NotAllowedError(
