@@ -180,6 +180,18 @@ def test_all_before_the_damage_is_saved_and_what_is_missing_is_told(place: Works
     assert where == "study: the damaged database is kept as runs/study/study.db.damaged-1"
 
 
+@pytest.mark.parametrize("column", [b"body", b"config"])
+def test_a_column_whose_name_is_damaged_is_given_back(place: Workshop, column: bytes):
+    file = place.folder() / DATABASE
+    before, data = numbers(file), file.read_bytes()
+    assert column in data[:PAGE]
+    file.write_bytes(data[:PAGE].replace(column, b"q" + column[1:]) + data[PAGE:])
+    status, said = called("repair", "study")
+    assert (status, "no event of its trials is missing" in said) == (0, True), said
+    assert numbers(file) == before
+    assert ran(place, 41)[0] == 0
+
+
 def test_of_rows_alone_that_are_damaged_nothing_is_missing(place: Workshop):
     file = place.folder() / DATABASE
     rows, facts = place.trials(), numbers(file)

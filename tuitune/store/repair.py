@@ -80,7 +80,7 @@ def _repair(path: Path, copy: Path, new: Path, spec: StudySpec) -> Repaired | No
     roots_then = _merged(path, copy, first)
     pages = Pages(copy.read_bytes())
     found = max((_salvage(pages, one, spec) for one in {roots, roots_then or roots}), key=_saved)
-    if roots_then is not None and not found.torn and _is_sound(copy):
+    if roots_then is not None and not found.torn and _is_sound(copy, new):
         return None
     if found.torn and roots_then is not None:
         _refuse_newer(path, copy)
@@ -204,12 +204,16 @@ def _number(row: tuple[str, tuple[Any, ...]]) -> int:
     return seq
 
 
-def _is_sound(path: Path) -> bool:
-    """Whether SQLite and all readers find nothing wrong."""
+def _is_sound(path: Path, new: Path) -> bool:
+    """Whether SQLite and all readers find nothing wrong, and no column of a new one is missing."""
     try:
         with contextlib.closing(schema.open_to_write(path)) as db:
             (words,) = db.execute("PRAGMA integrity_check").fetchone()
             db.execute("SELECT state FROM snapshots").fetchall()  # that does not read all of it
+            there = _columns(db)
+        with contextlib.closing(schema.open_to_read(new)) as db:
+            if not _columns(db) <= there:
+                return False
         reader = Reader.open(path)
     except (sqlite3.Error, StoreError):
         return False
@@ -218,6 +222,12 @@ def _is_sound(path: Path) -> bool:
         reader.samples()
         return bool(words == "ok")
     return False
+
+
+def _columns(db: sqlite3.Connection) -> set[tuple[str, str]]:
+    return set(
+        db.execute("SELECT m.name, c.name FROM sqlite_master AS m, pragma_table_info(m.name) AS c")
+    )
 
 
 def _write(new: Path, copy: Path, found: _Rows, spec: StudySpec) -> int:
