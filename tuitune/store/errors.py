@@ -1,6 +1,5 @@
 """Errors of the store, with what to do about each."""
 
-import os
 import shlex
 import sqlite3
 from collections.abc import Iterator
@@ -44,8 +43,16 @@ WORDS = {
 _OF_DAMAGE = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_IOERR_SHORT_READ)  # a table, a page is missing
 
 
-def _may_write(path: Path) -> bool:
-    return os.access(path, os.W_OK) and os.access(path.absolute().parent, os.W_OK)
+def _is_newer_format(path: Path) -> bool:
+    """Whether the header says that this SQLite may only read it; no release of SQLite writes so.
+
+    https://www.sqlite.org/fileformat.html, 1.3.3: byte 18 is 1 or 2.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(19)[18:] not in {b"", b"\1", b"\2"}
+    except OSError:
+        return False
 
 
 def explain(path: Path, error: sqlite3.Error) -> StoreError:
@@ -53,7 +60,7 @@ def explain(path: Path, error: sqlite3.Error) -> StoreError:
     # text that is not UTF-8 has no code
     none = sqlite3.SQLITE_CORRUPT if isinstance(error, sqlite3.OperationalError) else 0
     code = getattr(error, "sqlite_errorcode", none)
-    is_damaged = code in _OF_DAMAGE or (code == sqlite3.SQLITE_READONLY and _may_write(path))
+    is_damaged = code in _OF_DAMAGE or (code == sqlite3.SQLITE_READONLY and _is_newer_format(path))
     code = sqlite3.SQLITE_CORRUPT if is_damaged else code & 0xFF  # extended ones sit above that
     text = WORDS.get(code, "it can't be used").format(repair=repair_words(path))
     return StoreError(f"{path}: {text} ({error})")
