@@ -104,14 +104,13 @@ if not os.environ["DRY"]:
 }
 
 facts() {
-  local tuitune="$PY -m tuitune"
   {
     date; id; uname -a; nproc; free -g | head -2; df -h /tmp /dev/shm; ulimit -n
     nvidia-smi; nvidia-smi topo -m
     nvidia-smi --query-gpu=persistence_mode,compute_mode,mig.mode.current,memory.reserved --format=csv
     ls -l /dev/nvidia*; env | grep -i -E 'cuda|nvidia'; grep -E 'NSpid|CapEff' /proc/self/status
     "$PY" -m pip list | grep -i -E 'nvidia-ml|pynvml|torch|msgspec|textual|cuda'
-    time timeout "$(left 90)" $tuitune doctor
+    time timeout "$(left 90)" "$PY" -m tuitune doctor
   } > "$OUT/facts.txt" 2>&1
   local line
   line=$(grep -m1 'GPUs:' "$OUT/facts.txt")

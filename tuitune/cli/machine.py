@@ -35,8 +35,8 @@ def gpu_lines(spec: StudySpec, seen: snapshots.Snapshot, slots: float) -> list[s
     words = {gpu.uuid: reasons.reason_words(gpu.obstacle) or "would be used" for gpu in states}
     aside = {one.uuid: reasons.reason_words(one.why) for one in quarantine.listed_here(os.environ)}
     lines = [f"GPUs: {head}", *([f"  {rocm.LIMITS}"] if seen.unmeasured else [])]
-    there = len([device for device in ours if not device.trouble and device.uuid not in aside])
-    idle = reasons.idle_gpus(slots, spec.trial.cpus, there, spec.trial.gpus)
+    there = settings.usable(ours, aside)
+    idle = reasons.idle_gpus(slots, spec.trial.cpus, len(there), spec.trial.gpus)
     lines += [f"  {idle}"] if idle else []
     lines += [f"  parking: {parking.parking_words()}"] if spec.parks else []
     for device in seen.devices:

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from tuitune.cli.arguments import Refusal
-from tuitune.core.placement.host import HostResources, most_at_once
+from tuitune.core.placement.host import HostResources, most_at_once, most_on_gpus
 from tuitune.core.sizes import size
 from tuitune.core.spec import StudySpec
 from tuitune.engine import cluster, node_check, settings
@@ -99,9 +99,8 @@ def _at_once(spec: StudySpec, node: protocol.Surveyee) -> str:
     there = min(int(node.room["GPU"]), len(answer.gpus))
     if trial.gpus == "auto":
         return f"as many as measured on {gpus(there)}" if there and many else ""
-    each = 1.0 if trial.gpus is None and there else float(trial.gpus or 0.0)
-    if each:
-        many = min(many, int(there / each + 1e-9))
+    if trial.gpus or (trial.gpus is None and there):
+        many = min(many, most_on_gpus(there, trial.gpus))
     return trial_count(many) if many else ""
 
 

@@ -142,7 +142,7 @@ def import_environment(spec: StudySpec, seen: Snapshot) -> dict[str, str]:
     if spec.trial.gpus == 0:
         return {"CUDA_VISIBLE_DEVICES": ""}
     aside = {one.uuid for one in quarantine.listed_here(os.environ)}
-    usable = [d for d in settings.our_gpus(spec, seen) if not d.trouble and d.uuid not in aside]
+    usable = settings.usable(settings.our_gpus(spec, seen), aside)
     usable.sort(key=lambda device: (bool(device.processes), -device.index))
     uuids = [device.uuid for device in usable[: spec.trial.gpu_count]]
     return _visible(uuids) if uuids else {}

@@ -1,7 +1,7 @@
 """Settings of a study that may change between runs, and whether this machine can run them."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 from tuitune.core import events, space
@@ -239,7 +239,7 @@ def _unusable(spec: StudySpec, seen: Snapshot, there: Sequence[GpuSample], asked
         for device in seen.devices
         if device.trouble or device.uuid in aside
     }
-    there = [device for device in there if not device.trouble and device.uuid not in aside]
+    there = usable(there, aside)
     if ill and not there and not visibility.hides_all(os.environ):
         index, why = next(iter(ill.items()))
         remedy = f"tuitune set {spec.name} devices.clear={index} uses it again"
@@ -247,6 +247,11 @@ def _unusable(spec: StudySpec, seen: Snapshot, there: Sequence[GpuSample], asked
         return f"{asked}GPU {index} can't be used: {why}; {mend}, or set gpus = 0 to run on CPUs"
     few = _too_few(spec, there)
     return f"{asked}{few}" if few else ""
+
+
+def usable(devices: Sequence[GpuSample], aside: Container[str]) -> list[GpuSample]:
+    """Those that are not in trouble. aside: the UUIDs of those that are set aside."""
+    return [one for one in devices if not one.trouble and one.uuid not in aside]
 
 
 def _too_few(spec: StudySpec, there: Sequence[GpuSample]) -> str:

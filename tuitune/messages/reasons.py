@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from tuitune.core import gpu_reasons as g, reasons as r, sizes, spec
+from tuitune.core.placement.host import most_on_gpus
 from tuitune.core.placement.hours import Allowance
 from tuitune.core.pruning.registry import pruner_kind
 from tuitune.messages.models import denser, modelled
@@ -41,8 +42,7 @@ def idle_gpus(slots: float, cpus: float, there: int, gpus: float | Literal["auto
 
     slots: of the machine. cpus, gpus: of a trial. there: GPUs that the study may use.
     """
-    each = gpus if isinstance(gpus, float | int) and gpus else 1.0
-    by_gpus = math.floor(there / each + 1e-9)
+    by_gpus = most_on_gpus(there, gpus)
     if slots + 1e-9 >= by_gpus * cpus:
         return ""
     by_cpus, few = math.floor(slots / cpus + 1e-9), math.floor(100 * slots / by_gpus) / 100

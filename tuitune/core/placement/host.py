@@ -1,6 +1,7 @@
 """Room for one more trial on the host's CPUs and in its memory."""
 
 import math
+from typing import Literal
 
 import msgspec
 
@@ -33,6 +34,12 @@ def most_at_once(machine: HostResources, need: HostResources, concurrency: int |
     if need.memory:
         most = min(most, machine.memory // need.memory)
     return most if concurrency is None else min(concurrency, most)
+
+
+def most_on_gpus(there: int, gpus: float | Literal["auto"] | None) -> int:
+    """How many trials have room on so many GPUs; one a GPU where that is measured or not given."""
+    each = 1.0 if gpus in {None, "auto"} else float(gpus or 0.0)
+    return math.floor(there / each + 1e-9) if each else 0
 
 
 def shortage(machine: HostResources, need: HostResources) -> str:
