@@ -7,6 +7,7 @@ import math
 import sqlite3
 import types
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -15,10 +16,14 @@ from hypothesis import given, settings, strategies as st
 
 from tuitune.core import events as ev
 from tuitune.core.gpu_reasons import Reason
-from tuitune.store.errors import StoreError
+from tuitune.store.errors import StoreError, explained
 from tuitune.store.facts import read_facts, to_columns
 from tuitune.store.schema import TABLES
 
+DAMAGED = (
+    "it is damaged; `tuitune repair s` saves what can be read, or put a copy of the study folder back, "
+    "or a newer tuitune wrote it, which then reads it"
+)
 WHOLE = st.integers(0, 2**53)
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=8)
 NUMBERS = st.floats(allow_nan=False, width=64)
@@ -131,21 +136,26 @@ def test_a_damaged_row_is_an_error_with_its_number_and_no_other_fact(fact, seq, 
     damaged[random.randrange(min(4, len(damaged)))] ^= 1 << random.randrange(8)
     db.execute("INSERT INTO journal VALUES(?,?,?,?,?)", (seq + 1, time, kind, trial, damaged))
     try:
-        ((number, found),) = read_facts(db, seq)
+        with explained(Path("runs/s/study.db")):
+            ((number, found),) = read_facts(db, seq)
     except StoreError as error:
         said = str(error)
     else:  # what was changed may be a value of its own
         assert number == seq + 1
         assert type(found) in KINDS
         return
-    assert said.startswith(f"fact {seq + 1} of the journal can't be read")
+    assert said.startswith(f"runs/s/study.db: fact {seq + 1} of the journal can't be read")
+    assert said.endswith(DAMAGED)
 
 
 def test_a_text_that_is_no_utf8_is_a_damaged_row():
     body = msgspec.msgpack.encode(ev.Warned(1.0, 0, 1, "loss")).replace(b"loss", b"l\xe7ss")
     db = database()
     db.execute("INSERT INTO journal VALUES(1, 1.0, 'warned', 0, ?)", (body,))
-    with pytest.raises(StoreError, match=r"fact 1 of the journal can't be read"):
+    with (
+        pytest.raises(StoreError, match=r"fact 1 of the journal can't be read .*it is damaged"),
+        explained(Path("runs/s/study.db")),
+    ):
         list(read_facts(db, 0))
 
 
