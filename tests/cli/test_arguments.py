@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -206,7 +207,6 @@ def test_without_a_word_or_a_terminal_the_studies_are_listed() -> None:
         (("rm",), "Missing argument 'STUDY'"),
         (("show", "a", "b"), "'b' is not the number of a trial, such as 7"),
         (("simulate", "a", "b"), "Got unexpected extra argument (b)"),
-        (("show", "--nope"), "--nope"),
         (("attach", "--theme", "pink"), "'pink' is not one of 'dark', 'light', 'contrast', '16'"),
         (("set",), "what is to be changed? Write KEY=VALUE"),
     ],
@@ -214,6 +214,11 @@ def test_without_a_word_or_a_terminal_the_studies_are_listed() -> None:
 def test_a_mistake_on_the_command_line_is_one_of_usage(words: tuple[str, ...], said: str) -> None:
     write(Path("runs/digits"))
     assert said in last_line(call(*words))
+
+
+def test_an_option_that_is_none_is_named_in_the_words_of_each_click() -> None:
+    said = last_line(call("show", "--nope"))
+    assert re.search(r"No such option(: --nope| '--nope')", said), said
 
 
 @pytest.mark.parametrize(
