@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from tuitune.core import events as ev, reasons as r
-from tuitune.core.gpu_reasons import GpuAside, GpuBarred, GpuNews, GpuNumbers, NodeNews
+from tuitune.core.gpu_reasons import GpuAside, GpuBarred, GpuNews, GpuNumbers, NodeNews, WrongGpu
 from tuitune.messages.facts import NOTABLE, TELL, told, whose
 from tuitune.messages.states import CAUSES
 
@@ -249,6 +249,10 @@ def test_each_reason_to_leave_has_words(reason: ev.StopReason) -> None:
             ev.SetAside(0.0, ("GPU-a",), GpuAside("ECC error", None, 0.0), ()),
             "GPU GPU-a: set aside, as it failed: ECC error",
         ),
+        (
+            ev.OnWrongGpu(0.0, 3, 1, WrongGpu(3, 0, (2,))),
+            "computes on GPU 0, which it was not given",
+        ),
         (ev.ParkFailed(0.0, 3, 1, "no memory"), "can not be parked: no memory"),
         (ev.ParkFailed(0.0, 3, 1, "no memory", broken=True), "it is lost: no memory"),
         (ev.Parked(0.0, 3, 1, 3 << 30), "parked: its GPU is free, the host holds 3 GiB of it"),
@@ -309,6 +313,8 @@ def test_the_line_of_each_kind_of_fact(fact: ev.AnyFact, words: str) -> None:
 
 
 KINDS = get_args(ev.AnyFact)
+ASIDE = GpuAside("ECC\n", None, 0.0)
+WRONG = WrongGpu(3, 0, (2,), "\x1b.py:7", "others", "\x1b")
 ODD = st.sampled_from(["", "a", "{x}", "\x1b[2J", "\u2028", "é界\n"])
 WHY = ODD | st.sampled_from([r.Drawn(3), r.TimeLimit(), GpuBarred("locked", "\x1b]0;x\x07")])
 
@@ -316,7 +322,9 @@ WHY = ODD | st.sampled_from([r.Drawn(3), r.TimeLimit(), GpuBarred("locked", "\x1
 def values_of(name: str, hint: Any) -> st.SearchStrategy[Any]:
     """Any value of a field of a fact."""
     made = {
-        "why": st.just(GpuAside("ECC\n", None, 0.0)) if hint is GpuAside else WHY,
+        "why": st.just({GpuAside: ASIDE, WrongGpu: WRONG}[hint])
+        if hint in {GpuAside, WrongGpu}
+        else WHY,
         "error": WHY if hint is not str else ODD,
         "device": st.sampled_from(["cpu", GpuNumbers((0,), "\x1b")]),
         "settings": st.just(SETTINGS),

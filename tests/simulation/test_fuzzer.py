@@ -26,6 +26,7 @@ def test_the_seeds_go_through_all_that_can_happen(reports):
     kinds = {type(fact) for report in reports for fact in report.journal}
     rare = {ev.Promoted, ev.Frozen, ev.RetryAsked, ev.Added, ev.SettingsChanged, ev.Halted}
     rare |= {ev.SaveFailed, ev.Returned, ev.LaunchBlocked, ev.ClockStepped, ev.NodeChanged}
+    rare |= {ev.OnWrongGpu}
     assert rare <= kinds
     assert any(isinstance(f, ev.Reported) and f.open for r in reports for f in r.journal)
     assert any(report.engines > 1 for report in reports)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from tuitune.core import events as ev
+from tuitune.core.gpu_reasons import WrongGpu
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +65,9 @@ class GpuFuzzer:
             loop.call_later(rng.uniform(0.0, horizon), self._change)
         loop.call_later(horizon + 1.0, self._heal)
         loop.call_later(1.0, self._look)
+        if horizon and rng.random() < 0.2:
+            for _ in range(3):
+                loop.call_later(rng.uniform(0.0, horizon), self._choose_itself)
 
     def _change(self) -> None:
         place = self._rng.randrange(len(self.gpus))
@@ -87,6 +91,17 @@ class GpuFuzzer:
             state = self._engine.study.state
             node = ev.Node("", state.cpus, state.memory, gpus)
             self._engine.take([ev.NodeChanged(self._clock(), node)])
+
+    def _choose_itself(self) -> None:
+        """A trial computes on another GPU than its own."""
+        state = self._engine.study.state
+        here = [state.trials[n] for n in state.running if state.trials[n].gpus]
+        if state.finished or not here:
+            return
+        trial = self._rng.choice(here)
+        harms: tuple[Literal["", "others", "not allowed"], ...] = ("", "others", "not allowed")
+        why = WrongGpu(trial.number, 7, (0,), harm=self._rng.choice(harms))
+        self._engine.take([ev.OnWrongGpu(self._clock(), trial.number, trial.attempt, why)])
 
     def _look(self) -> None:
         """Let a trial use more memory."""

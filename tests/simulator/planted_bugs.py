@@ -410,6 +410,30 @@ def crowded_trial_among_others() -> Iterator[None]:
 
 
 @contextmanager
+def trials_on_wrong_gpus() -> Iterator[None]:
+    """More trials are launched that choose their GPUs themselves."""
+    rule = decide._RULES[ev.OnWrongGpu]
+
+    def heedless(spec: Any, state: State, fact: ev.OnWrongGpu) -> Any:
+        return [one for one in rule(spec, state, fact) if not isinstance(one, ev.Halted)]
+
+    with patch.dict(decide._RULES, {ev.OnWrongGpu: heedless}):
+        yield
+
+
+@contextmanager
+def trial_left_among_others() -> Iterator[None]:
+    """A trial goes on computing where others compute."""
+    rule = decide._RULES[ev.OnWrongGpu]
+
+    def heedless(spec: Any, state: State, fact: ev.OnWrongGpu) -> Any:
+        return [one for one in rule(spec, state, fact) if isinstance(one, ev.Halted)]
+
+    with patch.dict(decide._RULES, {ev.OnWrongGpu: heedless}):
+        yield
+
+
+@contextmanager
 def checkpoint_left() -> Iterator[None]:
     """A trial that is beaten later keeps its checkpoint."""
     with patch.object(CheckpointCleanup, "_beaten", lambda self, state: {}):
@@ -477,6 +501,8 @@ BUGS: dict[str, Callable[[], Any]] = {
         full_node_forgotten,
         obstacle_overlooked,
         crowded_trial_among_others,
+        trials_on_wrong_gpus,
+        trial_left_among_others,
         checkpoint_left,
         checkpoint_left_by_the_dead,
         checkpoint_lost,

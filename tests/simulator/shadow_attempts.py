@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tuitune.core import events as ev
 
-STILL_COUNTING = frozenset({"drain", "paused", "moved", "target", "returned", "overdue"})
+STILL_COUNTING = frozenset(
+    {"drain", "paused", "moved", "wrong gpu", "target", "returned", "overdue"}
+)
 HASTY = frozenset({"killed", "pruned", "timeout"})  # of ends that wait for no checkpoint
 DECIDED = frozenset({"target", "overdue", "returned"})  # of ends that no verdict changes
 

@@ -61,6 +61,7 @@ class ShadowModel:
         self._shelved: set[int] = set()
         self._checkpoints: set[int] = set()
         self._crashes: dict[int, int] = {}
+        self._misplaced = False  # nothing more was started since a trial was on a wrong GPU
         self._bound: dict[int, str] = {}  # the state that a live trial must end in
 
     def fold(self, group: Sequence[ev.AnyFact]) -> None:
@@ -76,6 +77,8 @@ class ShadowModel:
                 fold(self, fact)
         halted = any(type(fact) is ev.Halted for fact in group)
         self.problems += self.expected.over(halted=halted)
+        if type(group[0]) is ev.OnWrongGpu:
+            self._check_wrong_gpu(group[0], halted=halted)
         self._now = False
         for part in (self.study, self.attempts):
             self.problems += part.problems
@@ -97,6 +100,17 @@ class ShadowModel:
         late = [n for n, due in self.kills.items() if now > max(due, self._opened) + LATE]
         if late and not self.study.finished:
             self.problem(f"trials {late} were to be killed, and go on")
+
+    def _check_wrong_gpu(self, fact: ev.OnWrongGpu, *, halted: bool) -> None:
+        """The first time nothing more starts; and no trial is left among others."""
+        trial, attempts = fact.trial, self.attempts
+        if not self._misplaced and not halted and not (self.study.halted or self.study.finished):
+            self.problem(f"trial {trial} is on a wrong GPU, and more are started")
+        self._misplaced = self._misplaced or halted
+        leaves = attempts.was_asked(trial) or attempts.is_decided(trial)
+        leaves = leaves or trial in {*attempts.complete, *attempts.frozen}
+        if fact.why.harm and attempts.is_live(trial, fact.attempt) and not leaves:
+            self.problem(f"trial {trial} is on a GPU of others, and stays")
 
     def has_room(self) -> bool:
         """Whether one more trial is sure to find room."""

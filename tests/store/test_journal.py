@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tuitune.core import events as ev
-from tuitune.core.gpu_reasons import GpuAside, GpuBarred, GpuNews, GpuNumbers
+from tuitune.core.gpu_reasons import GpuAside, GpuBarred, GpuNews, GpuNumbers, WrongGpu
 from tuitune.store import schema
 from tuitune.store.errors import StoreError
 from tuitune.store.journal import Journal
@@ -70,6 +70,7 @@ EVERY_KIND: list[ev.AnyFact] = [
     ev.Unpark(2.2, 0, 1, GpuNumbers((1,)), 1.0, ("g1",), 1.0, 10**10),
     ev.Restored(2.2, 0, 1, "too little memory"),
     ev.ParkFailed(2.2, 0, 1, "restore: error (304)", broken=True),
+    ev.OnWrongGpu(3.4, 0, 1, WrongGpu(0, 0, (1,), "train.py:7", "others")),
     ev.SetAside(3.5, ("g0",), GpuAside("CUDA error: 214", 48, 3.0, 2, "s"), (0, 1)),
     ev.Launch(3.6, 0, 2, GpuNumbers((0, 1)), 1.0, 0, ("g0", "g1"), 1.0),
     ev.DevicesChanged(

@@ -178,6 +178,14 @@ def test_proposals(why: Any, words: str) -> None:
         (g.GpusAllowed(1), "1 GPU at most"),
         (g.GpuAside("ECC error", 48, 0.0, 3, "cifar"), "set aside, as it failed 3 times in cifar (Xid 48): ECC error"),
         (g.GpuAside("ECC error", None, 0.0), "set aside, as it failed: ECC error"),
+        (
+            g.WrongGpu(3, 0, (2,), "train.py:7"),
+            "#3 computes on GPU 0 and was given GPU 2: remove train.py:7, which sets CUDA_VISIBLE_DEVICES",
+        ),
+        (
+            g.WrongGpu(3, 0, (1, 2), harm="others", node="gpu-07"),
+            "#3 computes on GPU 0 of gpu-07, where others compute, and was given GPU 1+2: its program sets CUDA_VISIBLE_DEVICES by itself, remove that",
+        ),
         (g.GpuParked(GIB, 1, way=True), "made way on GPU 1, and goes on when that is free"),
         (g.GpuParked(GIB, None, way=False), "paused by hand on its GPU"),
         (g.GpuNumbers((0, 1)), "GPU 0+1"),

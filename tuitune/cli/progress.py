@@ -263,7 +263,10 @@ class Lines:
             self._write("\r\x1b[K")
 
 
-_TROUBLE = (ev.Warned, ev.Silent, ev.LaunchBlocked, ev.SaveFailed, ev.SampleFailed, ev.DiskChanged)
+_TROUBLE = (
+    *(ev.Warned, ev.Silent, ev.LaunchBlocked, ev.SaveFailed, ev.SampleFailed, ev.DiskChanged),
+    ev.OnWrongGpu,
+)
 # Facts that get a line of their own, besides openings and ends.
 _PRINTED = frozenset(
     {
@@ -271,7 +274,7 @@ _PRINTED = frozenset(
         *(ev.Frozen, ev.Parked, ev.ParkFailed, ev.Restored, ev.Added, ev.RetryAsked),
         *(ev.KillAsked, ev.UndoKillAsked, ev.PauseAsked, ev.ResumeAsked, ev.SettingsChanged),
         *(ev.DiskChanged, ev.LaunchBlocked, ev.DevicesChanged, ev.NodeChanged, ev.Packed),
-        *(ev.SaveFailed, ev.SampleFailed, ev.Returned, ev.ClockStepped),
+        *(ev.SaveFailed, ev.SampleFailed, ev.Returned, ev.ClockStepped, ev.OnWrongGpu),
     }
 )
 

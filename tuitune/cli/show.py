@@ -104,10 +104,10 @@ def trial_record(row: TrialRow) -> dict[str, Any]:
 
 
 def _nothing_starts(stored: _Stored) -> str:
-    """Why a running study launches no trial; empty if it does, or if no engine runs it."""
+    """Why a running study launches no trial, or an engine gave it up; empty where neither is so."""
     row = stored.row
     if stored.engine is None or row.finished:
-        return ""
+        return f"the study was halted: {row.halted}" if row.failed and not row.complete else ""
     if row.halted:
         return f"the study is stopping: {row.halted}"
     if row.disk_low:

@@ -86,6 +86,21 @@ class GpuParked(Reason, frozen=True, tag="gpu parked"):
     way: bool
 
 
+class WrongGpu(Reason, frozen=True, tag="wrong gpu"):
+    """A trial computes on a GPU that it was not given.
+
+    line: of the code that chooses the GPU, as "train.py:7"; empty: unknown. harm: why the trial
+    must not stay there.
+    """
+
+    trial: int
+    gpu: int  # the GPU's number, as nvidia-smi counts
+    given: tuple[int, ...]  # the numbers of those that it was given
+    line: str = ""
+    harm: Literal["", "others", "not allowed"] = ""
+    node: str = ""
+
+
 class GpuNumbers(Reason, frozen=True, tag="gpu numbers"):
     """The GPUs of an attempt, as nvidia-smi of their node counts."""
 
@@ -114,4 +129,6 @@ class NodeNews(Reason, frozen=True, tag="node news"):
     gpus: int = 0
 
 
-GpuReason = Obstacle | GpusShared | TrialsOnGpu | GpuNews | GpuNumbers | GpuParked | NodeNews
+GpuReason = (
+    Obstacle | GpusShared | TrialsOnGpu | GpuNews | GpuNumbers | GpuParked | NodeNews | WrongGpu
+)

@@ -296,6 +296,9 @@ class _Agent:
             return msgspec.structs.replace(event, node=self._node)
         if isinstance(event, ev.Exited):
             self._pids.pop(event.trial, None)
+        if isinstance(event, ev.OnWrongGpu):
+            why = msgspec.structs.replace(event.why, node=self._node)
+            return msgspec.structs.replace(event, why=why)
         return event
 
     def _act_on_gpus(self, message: protocol.Act | protocol.Clear) -> None:

@@ -22,6 +22,7 @@ from tuitune.model_process import Brief, ModelProcess
 from tuitune.store.collector import collector_paused
 from tuitune.store.journal import Journal
 from tuitune.store.owner import Claim
+from tuitune.studyfile.chosen_gpus import first_line
 
 
 class EngineContext(msgspec.Struct, frozen=True):
@@ -78,6 +79,7 @@ def make_gpus(context: EngineContext, note: Callable[[str], None]) -> Gpus | Non
         context.timeouts.vacating,
         parking=context.timeouts.parking,
         suspects=lambda: sick_gpus.avoided(study.state, None),
+        chosen=lambda: first_line(study.spec),
     )
 
 

@@ -9,6 +9,7 @@ import msgspec
 from tuitune.core import events as ev, gpu_reasons
 from tuitune.core.placement import snapshots, visibility
 from tuitune.core.placement.gpu_state import GpuState, Tenant, in_use, obstacle_changes
+from tuitune.core.placement.wrong_gpus import WrongGpus
 from tuitune.core.spec import DevicesSpec
 from tuitune.core.study.nodes import HERE
 from tuitune.devices import host, quarantine, watchdog
@@ -45,6 +46,7 @@ class Gpus:
         view: GpuState | None = None,
         parking: float = 30.0,  # s that the driver may take to park a trial, beside moving memory
         suspects: Callable[[], Collection[str]] = tuple,  # GPUs on which trials have failed
+        chosen: Callable[[], str] = str,  # the line of the training code that chooses a GPU
     ) -> None:
         self._watching = watching
         self._quarantine = quarantine.Quarantine(locks.folder)
@@ -57,6 +59,8 @@ class Gpus:
         self._state = state
         self._settings = settings
         self._suspects = suspects
+        self._chosen = chosen
+        self._wrong = WrongGpus()
         self._clock = clock
         self._note = note
         self._take: Take | None = None
@@ -135,6 +139,7 @@ class Gpus:
             self.moves = can_move(snapshot)
             self._xids |= {d.uuid: (d.xid, now) for d in devices if d.xid is not None}
             self._report_footprints(now)
+            self._report_wrong_gpus(snapshot.devices, now)
             self._measure(now)
         self._publish()
         self._fresh.set()
@@ -158,6 +163,16 @@ class Gpus:
         found = self._view.footprints(self._devices, list(self._tenants.values()))
         if found and self._take is not None:
             self._take([ev.Footprint(now, *keys[id(tenant)], memory) for tenant, memory in found])
+
+    def _report_wrong_gpus(self, there: Sequence[snapshots.GpuSample], now: float) -> None:
+        if self._view.blind or self._take is None:
+            return
+        allowed = {device.uuid for device in self._devices}
+        taken = {uuid for uuid, found in self._view.strangers.items() if found}
+        found = self._wrong.look(there, self._tenants, allowed, () if self._spec.share else taken)
+        for key, one in list(found):
+            why = msgspec.structs.replace(one, line=self._chosen())
+            self._take([ev.OnWrongGpu(now, *key, why)])
 
     def _measure(self, now: float) -> None:
         """Add up energy, and send the study now and then what running trials have taken."""

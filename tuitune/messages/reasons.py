@@ -290,6 +290,20 @@ def _parked(why: g.GpuParked) -> str:
     return f"paused by hand on {where}"
 
 
+def _wrong_gpu(why: g.WrongGpu) -> str:
+    """As: #3 computes on GPU 0 and was given GPU 2: remove train.py:7, which sets …"""
+    on = f" of {why.node}" if why.node else ""
+    given = f"GPU {'+'.join(map(str, why.given))}"
+    cause = "its program sets CUDA_VISIBLE_DEVICES by itself, remove that"
+    if why.line:
+        cause = f"remove {why.line}, which sets CUDA_VISIBLE_DEVICES"
+    where = f"{trial_name(why.trial)} computes on GPU {why.gpu}{on}{_HARM[why.harm]}"
+    return f"{where} and was given {given}: {cause}"
+
+
+_HARM = {"": "", "others": ", where others compute,", "not allowed": ", which is not to be used,"}
+
+
 def _news(why: g.GpuNews) -> str:
     """As: GPU 1: anna's python (pid 12, 2.1 GiB) computes on it; GPU 3: free again."""
     on = f" of {why.node}" if why.node else ""
@@ -366,5 +380,6 @@ _WORDS: dict[type[g.Reason], Callable[[Any], str]] = {
     g.GpuNews: _news,
     g.GpuParked: _parked,
     g.GpuNumbers: _numbers,
+    g.WrongGpu: _wrong_gpu,
     g.NodeNews: _node,
 }

@@ -62,6 +62,7 @@ CAUSES: Final[Mapping[StopReason, str]] = {
     StopReason.AT_RUNG: "held at its rung",
     StopReason.PAUSED: "paused by hand",
     StopReason.MOVED: "others use its GPU",
+    StopReason.WRONG_GPU: "it computes on a GPU that it was not given",
     StopReason.RETURNED: "it has returned, but its process does not exit",
     StopReason.OVERDUE: "it is complete, but neither returns nor reports",
     StopReason.NOT_RESTORED: "its GPU memory could not be restored",

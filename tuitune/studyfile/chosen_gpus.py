@@ -31,6 +31,12 @@ def chosen_gpus(spec: StudySpec) -> list[tuple[Path, int]]:
     return found
 
 
+def first_line(spec: StudySpec) -> str:
+    """The first of these lines, as "train.py:7"; empty where there is none."""
+    found = chosen_gpus(spec)
+    return f"{found[0][0].name}:{found[0][1]}" if found else ""
+
+
 def _sources(spec: StudySpec) -> list[Path]:
     if spec.trial.target is None:
         folder = working_folder(spec.file, spec.trial.cwd)

@@ -54,6 +54,7 @@ from tuitune.core.events.happened import (
     KillAsked,
     LaunchBlocked,
     NodeChanged,
+    OnWrongGpu,
     Opened,
     Parked,
     ParkFailed,

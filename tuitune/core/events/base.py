@@ -41,6 +41,7 @@ class StopReason(StrEnum):
     MOVED = "moved"  # its GPU is lost, or left to another user
     RETURNED = "returned"  # its function has returned, and its process does not exit
     OVERDUE = "overdue"  # it is complete, but neither returns nor reports
+    WRONG_GPU = "wrong gpu"  # it computes on a GPU of others, or that the study may not use
     NOT_RESTORED = "not restored"  # its GPU memory, which was moved to the host, is lost
 
     __hash__ = str.__hash__

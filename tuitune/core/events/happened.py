@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from tuitune.core.events.base import Fact, Gpu, GpuError, Node, Settings
+from tuitune.core.gpu_reasons import WrongGpu
 from tuitune.core.reasons import Why
 
 
@@ -241,6 +242,14 @@ class Footprint(Fact, frozen=True, tag="footprint"):
     memory: int  # bytes, on the GPU where it holds most
 
 
+class OnWrongGpu(Fact, frozen=True, tag="on_wrong_gpu"):
+    """An attempt computes on a GPU that it was not given."""
+
+    trial: int
+    attempt: int
+    why: WrongGpu
+
+
 class GpuUsed(Fact, frozen=True, tag="gpu_used"):
     """What an attempt has taken of its GPUs since this was last stored, or since its launch."""
 
@@ -307,6 +316,7 @@ Event = (
     | DevicesChanged
     | NodeChanged
     | Footprint
+    | OnWrongGpu
     | GpuUsed
     | Parked
     | ParkFailed

@@ -6,6 +6,7 @@ import msgspec
 
 from tuitune.core import events as ev, reasons
 from tuitune.core.events import StopReason, TrialState
+from tuitune.core.gpu_reasons import WrongGpu
 from tuitune.core.spec import StudySpec
 from tuitune.core.study import asking, gpu_packing, nodes, pausing, ranking, sick_gpus, state as st
 from tuitune.core.study.lifecycle import move
@@ -29,7 +30,7 @@ def launch(_spec: StudySpec, state: st.State, fact: ev.Launch) -> None:
     trial.launched = trial.last_sign = trial.stepped = fact.time
     trial.pause = 0.0
     trial.silent = trial.diverged = False
-    trial.pid = None
+    trial.pid = trial.wrong_gpu = None
     if trial.started is None:
         trial.started = fact.time
     state.waiting.remove(fact.trial)
@@ -160,15 +161,17 @@ def _ended(
         return _crashed(state, trial, exit_, reasons.TimedOut(timeout or 0.0))
     if reason == StopReason.NOT_RESTORED:
         return _back(trial, exit_, "parked", trial.cannot_park)
+    asked = (StopReason.DRAIN, StopReason.PAUSED, StopReason.MOVED, StopReason.WRONG_GPU)
+    if reason in asked and _is_done(trial, ending, exit_):
+        return _returned(spec, state, trial, exit_)
     if reason in {StopReason.DRAIN, StopReason.PAUSED, StopReason.MOVED}:
-        if _is_done(trial, ending, exit_):
-            return _returned(spec, state, trial, exit_)
         cause: Cause = "GPU left" if reason == StopReason.MOVED else "stop"
         return _back(trial, exit_, "user" if trial.paused_by_user else cause)
     ends: dict[StopReason, tuple[TrialState, reasons.Why]] = {
         StopReason.PRUNED: (TrialState.PRUNED, trial.note),
         StopReason.AT_RUNG: (TrialState.PAUSED, _at_rung(trial)),
         StopReason.KILLED: (TrialState.KILLED, reasons.Killed()),
+        StopReason.WRONG_GPU: (TrialState.FAILED, trial.wrong_gpu or ""),
         StopReason.TARGET: (TrialState.COMPLETE, reasons.TargetReached(number)),
     }
     return ev.Settled(time, number, *ends[reason])
@@ -258,14 +261,18 @@ def failed_with_the_setup(state: st.State) -> list[int]:
 
     All of them, if none of the study's trials has ever reported. If the study was halted since
     attempts kept failing, those after the last success, but each only once: their configurations
-    may be to blame after all, and others have to come.
+    may be to blame after all, and others have to come. If it was halted since trials chose their
+    GPUs themselves, those that were ended for it.
     """
     if not state.finished:
         return []
     failed = [t for t in state.trials if t.state == TrialState.FAILED and t.started is not None]
     if not state.reported:
         return [trial.number for trial in failed]
-    if state.halted is None or not isinstance(state.halted.why, reasons.Failures):
+    halted = "" if state.halted is None else state.halted.why
+    if isinstance(halted, WrongGpu):
+        return [t.number for t in failed if isinstance(t.note, WrongGpu) and not t.tried_again]
+    if not isinstance(halted, reasons.Failures):
         return []
     successes = (TrialState.COMPLETE, TrialState.PRUNED)
     good = max((t.ended or 0.0 for t in state.trials if t.state in successes), default=0.0)

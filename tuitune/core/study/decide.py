@@ -162,6 +162,23 @@ def _may_stay(trial: st.Trial) -> bool:
     return trial.ending is None or trial.ending.due == math.inf
 
 
+def _on_wrong_gpu(_spec: StudySpec, state: st.State, fact: ev.OnWrongGpu) -> Sequence[ev.Decision]:
+    """Nothing more is launched: all trials of this code choose their GPUs themselves.
+
+    Whoever runs the study again with the same code has been told, and wants them there.
+    """
+    decisions: list[ev.Decision] = []
+    if state.halted is None and not state.finished and state.misplaced != state.code:
+        decisions.append(ev.Halted(fact.time, fact.why, finish=True, failed=True))
+    trial = state.trials[fact.trial]
+    is_live = trial.is_live() and trial.attempt == fact.attempt and not trial.at_maximum
+    if fact.why.harm and is_live and trial.frozen is None and _may_stay(trial):
+        reason = ev.StopReason.WRONG_GPU
+        number, attempt = trial.number, trial.attempt
+        decisions.append(ev.Signal(fact.time, number, attempt, "ask", reason, save=True))
+    return decisions
+
+
 def _pause_asked(spec: StudySpec, state: st.State, fact: ev.PauseAsked) -> Sequence[ev.Decision]:
     return [*pausing.on_pause_asked(state, fact), *fill(spec, state, fact)]
 
@@ -185,6 +202,7 @@ _RULES: dict[type, Callable[[StudySpec, st.State, Any], Sequence[ev.Decision]]] 
     ev.Parked: _parked,
     ev.ParkFailed: _park_failed,
     ev.Restored: _restored,
+    ev.OnWrongGpu: _on_wrong_gpu,
     ev.PauseAsked: _pause_asked,
     ev.ResumeAsked: _resume_asked,
     ev.Frozen: pausing.on_frozen,

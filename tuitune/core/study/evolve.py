@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tuitune.core import events as ev
+from tuitune.core import events as ev, gpu_reasons
 from tuitune.core.spec import StudySpec
 from tuitune.core.study import (
     asking,
@@ -98,6 +98,14 @@ def _style_chosen(_spec: StudySpec, state: st.State, fact: ev.StyleChosen) -> No
 
 def _halted(_spec: StudySpec, state: st.State, fact: ev.Halted) -> None:
     state.halted = fact
+    if isinstance(fact.why, gpu_reasons.WrongGpu):
+        state.misplaced = state.code
+
+
+def _on_wrong_gpu(_spec: StudySpec, state: st.State, fact: ev.OnWrongGpu) -> None:
+    trial = state.trials[fact.trial]
+    if trial.is_live() and trial.attempt == fact.attempt:
+        trial.wrong_gpu = fact.why
 
 
 def _finished(_spec: StudySpec, state: st.State, fact: ev.Finished) -> None:
@@ -167,6 +175,7 @@ _FOLDS: dict[type, Callable[[StudySpec, st.State, Any], None]] = {
     ev.DevicesChanged: nodes.gpus_changed,
     ev.NodeChanged: nodes.changed,
     ev.Footprint: gpu_packing.grown,
+    ev.OnWrongGpu: _on_wrong_gpu,
     ev.GpuUsed: gpu_packing.used,
     ev.Packed: gpu_packing.packed,
     ev.Parked: parking.parked,

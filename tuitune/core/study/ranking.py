@@ -22,6 +22,7 @@ _COUNTING: Final = frozenset(
         StopReason.DRAIN,
         StopReason.PAUSED,
         StopReason.MOVED,
+        StopReason.WRONG_GPU,
         StopReason.TARGET,
         StopReason.RETURNED,
         StopReason.OVERDUE,

@@ -122,6 +122,7 @@ class Trial(msgspec.Struct, array_like=True):
     first_seconds: float = 0.0
     more_units: float = 0.0  # trained after that
     more_seconds: float = 0.0
+    wrong_gpu: gpu_reasons.WrongGpu | None = None  # on which the newest attempt computes
 
     def is_live(self) -> bool:
         """Whether it has a process, running or frozen."""
@@ -276,6 +277,7 @@ class State(msgspec.Struct, array_like=True):
     former_leader: int | None = None  # the newest leader before this one that had ended
     suspects: dict[str, Suspect] = {}  # by UUID
     common: list[str] = []  # kinds of errors that several GPUs have shown
+    misplaced: str | None = None  # the code whose trials chose their GPUs themselves; None: none
 
     @property
     def may_launch(self) -> bool:

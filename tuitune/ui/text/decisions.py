@@ -148,7 +148,9 @@ def _role(fact: events.AnyFact) -> str:
             return "error"
         case events.Exited(error=error) if error:
             return "error"
-        case events.Halted() | events.Warned() | events.Verdict(action="stop"):
+        case (
+            events.Halted() | events.Warned() | events.OnWrongGpu() | events.Verdict(action="stop")
+        ):
             return "warning"
         case events.Promoted() | events.Verdict():
             return "success"
