@@ -43,8 +43,9 @@ typedef struct { uint pid; u64 memory; uint gi, ci; } Process;
 enum { OK = 0, BAD_ARGUMENT = 2, UNSUPPORTED = 3, NOT_FOUND = 6, TOO_SMALL = 7 };
 enum { LINES = 512, MIGS = 1000 };
 
-static Line lines[LINES];
-static int count;
+/* of each thread, as the library may be called on several at once */
+static __thread Line lines[LINES];
+static __thread int count;
 
 static void read_file(const char *path) {
     FILE *file = fopen(path, "r");
@@ -73,7 +74,7 @@ static Line *nth(const char *kind, int n) {
 }
 
 static const char *value(const Line *line, const char *key) {
-    static char text[128];
+    static __thread char text[128];
     char wanted[40];
     snprintf(wanted, sizeof wanted, " %s=", key);
     const char *found = strncmp(line->text, wanted + 1, strlen(wanted + 1)) ? strstr(line->text, wanted) : line->text - 1;

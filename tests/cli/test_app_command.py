@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import asdict
+from nvml_world import World
 from workshop import Workshop, wait_until
 
 from tuitune import ui
@@ -109,6 +110,22 @@ def test_finished_it_prints_the_summary(
     assert run(workshop, file) == 0  # opened once more, on what is over
     assert "best: #" in capsys.readouterr().out
     assert len(screen.opened) == 2
+
+
+def test_gpus_that_take_long_to_wake_are_told_of_before_the_app_opens(
+    workshop: Workshop,
+    world: World,
+    screen: Screen,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    world.driver["wake"] = 5500
+    world.with_gpus(1)
+    for name, value in world.environment.items():
+        monkeypatch.setenv(name, value)
+    screen.do = until_done
+    assert run(workshop, workshop.study(GOOD)) == 0
+    assert "study: NVML has not answered for 5 s" in capsys.readouterr().err
 
 
 def test_closed_while_the_engine_of_a_finished_study_leaves_it_prints_the_summary(

@@ -76,29 +76,71 @@ def test_it_looks_again_and_at_once_when_asked(here: World):
     watched(scenario)
 
 
-@pytest.mark.parametrize("how", ["hang", "crash"])
-def test_a_device_that_nvml_hangs_or_crashes_on_is_left_alone_until_it_is_well(
-    here: World, how: str
+@pytest.mark.parametrize("stalled", [(1,), (0, 2)])
+def test_a_device_that_nvml_hangs_on_is_in_trouble_until_it_answers_and_no_other_waits(
+    here: World, stalled: tuple[int, ...]
 ):
     here.with_gpus(3)
 
     async def scenario(watchdog, until):
         await until(well)
-        here.gpus[1][how] = 1
+        for index in stalled:
+            here.gpus[index]["stall"] = 1
+        here.gpus[2 if 1 in stalled else 1]["util"] = 77
         here.write()
-        told = await until(lambda s: s.problem)
-        assert "while GPU 1 was read" in told.problem
+        ill = await until(lambda s: s.problem or any(troubles(s)))
+        assert not ill.problem
+        assert troubles(ill) == [index in stalled for index in range(3)]
+        assert 77 in [device.utilisation for device in ill.devices]  # the others are read
+        assert [device.uuid for device in ill.devices] == ["GPU-0", "GPU-1", "GPU-2"]
+        await until(lambda s: not s.problem)  # and read again
+        for index in stalled:
+            del here.gpus[index]["stall"]
+        here.write()
+        back = await until(lambda s: s.problem or not any(troubles(s)))
+        assert not back.problem
+
+    watched(scenario)
+
+
+@pytest.mark.parametrize("hung", [1, 7])
+def test_the_first_sample_has_those_that_answer_and_the_others_join_when_they_do(
+    here: World, hung: int
+):
+    here.with_gpus(8)
+    for gpu in here.gpus[:hung]:
+        gpu["stall"] = 1
+    here.write()
+
+    async def scenario(watchdog, until):
+        first = await until(lambda _: True)
+        assert troubles(first) == [True] * hung + [False] * (8 - hung)
+        for gpu in here.gpus:
+            gpu.pop("stall", None)
+        here.write()
+        assert all(device.uuid for device in (await until(lambda s: not any(troubles(s)))).devices)
+
+    watched(scenario)
+
+
+def test_a_device_that_crashes_nvml_is_found_and_left_alone_until_it_is_well(here: World):
+    here.with_gpus(3)
+
+    async def scenario(watchdog, until):
+        await until(well)
+        here.gpus[1]["crash"] = 1
+        here.write()
+        await until(lambda s: "while GPU 1 was read; it is left alone" in s.problem)
         after = await until(well)
         assert troubles(after) == [False, True, False]
         assert after.devices[1].uuid == "GPU-1"  # it is still known which one that was
-        await until(lambda s: watchdog._apart[1] > 0.2)  # tried once more, in vain, and the
-        del here.gpus[1][how]
+        await until(lambda s: watchdog._apart[1] > 0.2)  # tried once more, in vain
+        del here.gpus[1]["crash"]
         here.write()
-        back = await until(lambda s: s.problem or not any(troubles(s)))
-        assert not back.problem  # others were heard of all the while
+        back = await until(lambda s: well(s) and not any(troubles(s)))
         assert [device.uuid for device in back.devices] == ["GPU-0", "GPU-1", "GPU-2"]
 
-    watched(scenario, apart=0.1, first=2 * STALE)
+    watched(scenario, apart=0.1, pause=0.1, first=2 * STALE)
 
 
 def test_a_device_that_stays_ill_is_tried_less_and_less_often(here: World):
@@ -108,7 +150,7 @@ def test_a_device_that_stays_ill_is_tried_less_and_less_often(here: World):
 
     async def scenario(watchdog, until):
         await until(lambda s: well(s) and watchdog._apart.get(1, 0.0) >= 0.8)
-        assert watchdog._skip == {1}
+        assert watchdog._skip <= {1}  # none but this one
         assert not watchdog._closed
 
     watched(scenario, apart=0.1, first=2 * STALE)
@@ -151,23 +193,32 @@ def test_it_ends_with_whoever_started_it(here: World):
     wait_until(lambda: gone(pid), "the sampler's end")
 
 
-def look() -> Snapshot:
+def look() -> tuple[Snapshot, str]:
     """A process of its own: the loader reads LD_LIBRARY_PATH once."""
     code = (
-        "import msgspec; from tuitune.devices.watchdog import look; "
-        "print(msgspec.json.encode(look()).decode())"
+        "import functools, sys, msgspec; from tuitune.devices import watchdog; "
+        "watchdog._PATIENCE = 0.2; say = functools.partial(print, file=sys.stderr); "
+        "print(msgspec.json.encode(watchdog.look(say)).decode())"
     )
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return msgspec.convert(json.loads(done.stdout), Snapshot)
+    return msgspec.convert(json.loads(done.stdout), Snapshot), done.stderr
 
 
 def test_one_look_tells_all_though_nvml_hangs_on_one_device(here: World):
     here.with_gpus(3)
-    assert troubles(look()) == [False, False, False]
+    assert troubles(look()[0]) == [False, False, False]
     here.gpus[2]["crash"] = 1
     here.write()
-    assert troubles(look()) == [False, False, True]
+    assert troubles(look()[0]) == [False, False, True]
+
+
+def test_a_driver_that_takes_long_is_told_of_while_it_is_waited_for(here: World):
+    here.driver["wake"] = 1500
+    here.with_gpus(1)
+    snapshot, said = look()
+    assert troubles(snapshot) == [False]
+    assert "NVML has not answered for 0.4 s; GPUs that were asleep take long" in said
 
 
 def test_a_driver_is_found_by_its_library(here: World):

@@ -4,6 +4,7 @@ import math
 import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from tuitune.cli import machine, nodes, studies
@@ -166,7 +167,7 @@ def check_file(file: Path, overrides: tuple[str, ...], runs: Path, on: str | Non
 
 def _devices(spec: StudySpec) -> tuple[list[str], list[str]]:
     """What a run would use of this machine, and no warning. Raises CannotRunError."""
-    room, seen = host_room(), settings.look_for(spec)
+    room, seen = host_room(), settings.look_for(spec, partial(print, file=sys.stderr))
     settings.check_machine(spec, room, seen)
     settings.check_program(spec)
     need = host.HostResources(spec.trial.cpus, spec.trial.memory or 0)

@@ -193,7 +193,8 @@ def _wait_for_start(
     """Raises StartError."""
     seconds = timeouts.listening
     try:
-        message = startup.wait(seconds)
+        while isinstance(message := startup.wait(seconds), startup_pipe.Waiting):
+            print(f"{folder.name}: {message.text}", file=sys.stderr)
     except TimeoutError:
         raise StartError(f"{folder}: its engine has not answered within {seconds:g} s") from None
     if message is None:

@@ -2,8 +2,10 @@
 
 import os
 import pwd
+import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from tuitune.core.placement import snapshots, visibility
@@ -86,7 +88,7 @@ _SIGNS = {"ok": "ok   ", "note": "note ", "wrong": "wrong"}
 
 def examine() -> int:
     """Print what was found on this machine; the exit status: 0, or 1 if something is wrong."""
-    seen, room = watchdog.look(), host.host_room()
+    seen, room = watchdog.look(partial(print, file=sys.stderr)), host.host_room()
     found = [
         Finding("ok", "CPUs", f"{room.cpus:g} slots, {size(room.memory)} of memory"),
         *findings(seen, os.environ, quarantine.listed_here(os.environ)),

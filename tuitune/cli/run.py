@@ -129,7 +129,7 @@ def _run(request: RunRequest, resolution: Resolution) -> int:
 
     opening = _opening(request, resolution.spec, resolution.document, folder)
     try:
-        outcome = run(opening, watcher)
+        outcome = run(opening, watcher, waiting=partial(print, file=sys.stderr))
     except HeldError:
         if not launch.another_runs(folder, request.timeouts):
             raise
@@ -216,10 +216,14 @@ def _run_engine(request: RunRequest, folder: Path, startup: int) -> int:
     def listening() -> None:
         reporter.send(startup_pipe.Listening())
 
+    def waiting(text: str) -> None:
+        reporter.send(startup_pipe.Waiting(text))
+        print(text)
+
     try:
         spec, document = studyfile.load_whole(request.file, overrides=request.overrides)
         opening = _opening(request, spec, document, folder)
-        return _print_outcome(run(opening, watcher, listening), as_json=False)
+        return _print_outcome(run(opening, watcher, listening, waiting), as_json=False)
     except _REFUSALS as error:
         reporter.send(startup_pipe.Failed(str(error), isinstance(error, HeldError)))
         print(error)

@@ -15,6 +15,12 @@ class Listening(NamedTuple):
     """The engine holds the study and answers requests."""
 
 
+class Waiting(NamedTuple):
+    """The engine waits for something, and goes on."""
+
+    text: str
+
+
 class Failed(NamedTuple):
     """The engine ends with an error."""
 
@@ -22,8 +28,8 @@ class Failed(NamedTuple):
     held: bool = False  # another engine holds the study
 
 
-Message = Listening | Failed
-_codec: Codec[Message] = Codec(Listening, Failed)
+Message = Listening | Waiting | Failed
+_codec: Codec[Message] = Codec(Listening, Waiting, Failed)
 
 
 class StartupTimeouts(msgspec.Struct, frozen=True):

@@ -23,7 +23,7 @@ class Health:
 
     def __init__(self, ask: Callable[..., Any]) -> None:
         self._ask = ask
-        self._events: Any = None
+        self._events = ask("nvmlEventSetCreate")
         self._watched: dict[int | None, str] = {}  # UUIDs, by the addresses of handles
 
     def watch(self, uuid: str, handle: Any) -> None:
@@ -31,8 +31,6 @@ class Health:
         if uuid in self._watched.values():
             return
         self._watched[_address(handle)] = uuid
-        if self._events is None:
-            self._events = self._ask("nvmlEventSetCreate")
         if self._events is not None:
             self._ask("nvmlDeviceRegisterEvents", handle, _XID, self._events)
 

@@ -22,6 +22,10 @@ SHADOWED = (
 )
 
 
+def _nobody(_index: int) -> None:
+    """Nobody is told what is read."""
+
+
 class NvmlError(Exception):
     """NVML can't be used at all; str() says why, with the remedy."""
 
@@ -44,8 +48,20 @@ class _Known(NamedTuple):
     name: str
 
 
+class Device(NamedTuple):
+    """What a reading of one GPU has found: itself, or its MIG instances."""
+
+    samples: tuple[GpuSample, ...]
+    handle: Any = None  # None: it is in trouble
+    forbidden: bool = False  # this process was never permitted to use it
+
+
 class Nvml:
-    """NVML, initialised: this keeps the driver awake. `read` may hang or crash the process."""
+    """NVML, initialised: this keeps the driver awake. Any call may hang or crash the process.
+
+    Devices may be read at once on several threads: NVML allows that, and the binding lets other
+    threads run meanwhile.
+    """
 
     def __init__(self, skip: Collection[int] = ()) -> None:
         """`skip`: the indices of devices not to touch. Raises NvmlError."""
@@ -55,22 +71,29 @@ class Nvml:
         self._skip = skip
         self._known: dict[int, _Known] = {}
         self._reserved: dict[str, int] = {}  # by UUID, with old drivers, which count it as used
-        self._links: dict[frozenset[str], int] = {}
+        self._links: dict[tuple[str, str], int] = {}
         self._described = Processes()
-        self._health = Health(self._try)
         try:
             nvml.nvmlInit()
         except nvml.NVMLError as error:
             raise self._wrong(error) from error
+        self._health = Health(self._try)
         self._driver = self._ask("nvmlSystemGetDriverVersion") or ""
 
-    def read(self, reading: Callable[[int], None] = lambda _index: None) -> Snapshot:
-        """Read every device; `reading` is called with an index before that device is touched.
+    def read(self, reading: Callable[[int], None] = _nobody) -> Snapshot:
+        """Read all devices, one after another; `reading` is called with an index before each.
 
-        Devices that this process was never permitted to use are left out, as CUDA does, unless
-        all are.
         Raises NvmlError if the driver no longer answers for any.
         """
+        found: dict[int, Device] = {}
+        for index in range(self.count()):
+            reading(index)
+            found[index] = self.device(index)
+        self.relate(found, reading)
+        return self.snapshot(found)
+
+    def count(self) -> int:
+        """The number of devices. Raises NvmlError, also where there is none."""
         nvml = self._nvml
         try:
             count = nvml.nvmlDeviceGetCount()
@@ -78,28 +101,53 @@ class Nvml:
             raise self._wrong(error) from error
         if count == 0:
             raise NvmlError("the driver knows of no GPU", absent=True)
-        devices: list[GpuSample] = []
-        forbidden: list[GpuSample] = []
-        well: list[tuple[int, str, Any]] = []
-        for index in range(count):
-            if index in self._skip:
-                devices.append(self._troubled(index, _ALONE))
-                continue
-            reading(index)
-            try:
-                handle, found = self._device(index)
-            except _TroubleError as error:
-                is_ours = index in self._known or not error.forbidden
-                among = devices if is_ours else forbidden
-                among.append(self._troubled(index, str(error), lost=error.lost))
-                continue
-            devices += found
-            self._health.watch(self._known[index].uuid, handle)
-            well.append((index, self._known[index].uuid, handle))
-        links, xids = self._linked(well, reading), self._health.xids()
+        return int(count)
+
+    def device(self, index: int) -> Device:
+        """Read one device. Raises NvmlError if the driver no longer answers for any."""
+        if index in self._skip:
+            return self.without(index, _ALONE)
+        try:
+            handle, samples = self._device(index)
+        except _TroubleError as error:
+            forbidden = error.forbidden and index not in self._known
+            trouble = self._troubled(index, str(error), lost=error.lost)
+            return Device((trouble,), forbidden=forbidden)
+        self._health.watch(self._known[index].uuid, handle)
+        return Device(tuple(samples), handle)
+
+    def without(self, index: int, why: str) -> Device:
+        """A device that could not be read."""
+        return Device((self._troubled(index, why),))
+
+    def relate(self, found: Mapping[int, Device], reading: Callable[[int], None] = _nobody) -> None:
+        """Ask how close these devices are; each pair once, as that takes long."""
+        well = [(index, device.handle) for index, device in found.items() if device.handle]
+        for place, (index, handle) in enumerate(well):
+            for other, another in well[place + 1 :]:
+                pair = self._known[index].uuid, self._known[other].uuid
+                if pair not in self._links:
+                    reading(index)
+                    self._links[pair] = self._closeness(handle, another)
+
+    def snapshot(self, found: Mapping[int, Device]) -> Snapshot:
+        """All of these devices at one moment, with the driver's errors since the one before.
+
+        Those that this process was never permitted to use are left out, as CUDA does, unless all
+        are.
+        """
+        permitted = [device for device in found.values() if not device.forbidden]
+        devices = [one for device in permitted or found.values() for one in device.samples]
+        xids = self._health.xids()
         if xids:
             devices = [_with_xid(device, xids) for device in devices]
-        return Snapshot(tuple(devices or forbidden), links, self._driver)
+        here = {self._known[index].uuid for index, device in found.items() if device.handle}
+        links = tuple(
+            Link(one, other, closeness)
+            for (one, other), closeness in self._links.copy().items()
+            if closeness > 0 and {one, other} <= here
+        )
+        return Snapshot(tuple(devices), links, self._driver)
 
     # --- one device ------------------------------------------------------------------------------
 
@@ -226,21 +274,6 @@ class Nvml:
         return found
 
     # --- between devices -------------------------------------------------------------------------
-
-    def _linked(
-        self, devices: list[tuple[int, str, Any]], reading: Callable[[int], None]
-    ) -> tuple[Link, ...]:
-        """Links don't change: each is asked for once, which takes long on a machine with eight."""
-        links = []
-        for place, (index, one, handle) in enumerate(devices):
-            for _, other, another in devices[place + 1 :]:
-                pair = frozenset((one, other))
-                if pair not in self._links:
-                    reading(index)
-                    self._links[pair] = self._closeness(handle, another)
-                if self._links[pair] > 0:
-                    links.append(Link(one, other, self._links[pair]))
-        return tuple(links)
 
     def _closeness(self, one: Any, other: Any) -> int:
         try:

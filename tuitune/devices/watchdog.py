@@ -13,15 +13,16 @@ from tuitune.messages.text import duration
 
 _LIBRARY = "libnvidia-ml.so.1"
 _LOOK_SECONDS = 90.0  # a driver that was asleep takes long to wake up
+_PATIENCE = 5.0  # s between two lines about that
 
 
 class Timeouts(msgspec.Struct, frozen=True):
     """Timeouts of a watchdog, in seconds."""
 
     period: float = 1.0  # between two readings; a driver's own window is up to a second
-    stale: float = 5.0  # without a message before a sampler is given up
-    first: float = 60.0  # the same until it has read all: GPUs that were asleep take long for each
-    apart: float = 60.0  # that a device is left alone; twice that the next time, up to
+    stale: float = 5.0  # without an answer of a device before it is in trouble
+    first: float = 60.0  # without a message of a new sampler: GPUs that were asleep take long
+    apart: float = 60.0  # that a device which crashes it is left alone; next time twice that, up to
     longest_apart: float = 3600.0
     pause: float = 1.0  # before another sampler is started; twice that the next time, up to
     longest_pause: float = 30.0
@@ -31,8 +32,9 @@ class Timeouts(msgspec.Struct, frozen=True):
 class Watchdog:
     """Keeps a sampler running. `seen` gets each snapshot, and one with a problem if none comes.
 
-    A device that hangs or crashes the sampler is left alone and shown as in trouble, until a
-    separate sampler, started for this device after a while, gets an answer.
+    After one has died or stayed silent, the next one reads one device after another. One that
+    fails again shows by that which device is at fault: it is left alone, and shown as in trouble,
+    until it is tried once more after a while.
     """
 
     def __init__(
@@ -40,7 +42,6 @@ class Watchdog:
         seen: Callable[[Snapshot], None],
         *,
         known: Iterable[GpuSample] = (),  # as they were seen before
-        skip: Iterable[int] = (),  # the indices of devices to leave alone
         timeouts: Timeouts | None = None,
     ) -> None:
         self._seen = seen
@@ -52,11 +53,10 @@ class Watchdog:
         self._lines = LineBuffer()
         self._timer: asyncio.TimerHandle | None = None
         self._reading: int | None = None
-        self._skip = set(skip)
+        self._skip: set[int] = set()  # the indices of devices that are left alone
+        self._careful = False  # the sampler reads one device after another
         self._apart: dict[int, float] = {}  # how long each is left alone the next time
         self._retries: dict[int, asyncio.TimerHandle] = {}
-        self._scouts: dict[int, Watchdog] = {}  # each looks at one device that was left alone
-        self._indices: set[int] = set()
         self._closed = False
         self._awake = False  # the sampler has read all devices once
         self._failed = False  # the newest snapshot is a problem
@@ -69,7 +69,8 @@ class Watchdog:
         self._closed = False
         self._killed = [child for child in self._killed if child.poll() is None]
         self._lines, self._reading, self._awake = LineBuffer(), None, False
-        arguments = map(str, (self._timeouts.period, *sorted(self._skip)))
+        silence = 0.0 if self._careful else self._timeouts.stale
+        arguments = map(str, (self._timeouts.period, silence, *sorted(self._skip)))
         self._child = Child("devices.sampler", *arguments, receive=self._receive, lost=self._lose)
         self._expect(self._timeouts.first)
 
@@ -86,9 +87,12 @@ class Watchdog:
             self._timer.cancel()
         for retry in self._retries.values():
             retry.cancel()
-        for scout in self._scouts.values():
-            scout.close()
-        self._scouts.clear()
+
+    @property
+    def _patience(self) -> float:
+        """Seconds that a sampler may be silent, which waits for devices by itself."""
+        stale = self._timeouts.stale
+        return stale if self._careful else 2 * stale + self._timeouts.period
 
     def _expect(self, seconds: float) -> None:
         self._set(seconds, lambda: self._restart(f"NVML has not answered for {seconds:g} s"))
@@ -102,7 +106,7 @@ class Watchdog:
         for line in self._lines.feed(chunk):
             if self._closed:  # `seen` may do that
                 return
-            self._expect(self._timeouts.stale if self._awake else self._timeouts.first)
+            self._expect(self._patience if self._awake else self._timeouts.first)
             message = msgspec.json.decode(line, type=SamplerMessage)
             if isinstance(message, Reading):
                 self._reading = message.index
@@ -116,7 +120,6 @@ class Watchdog:
             self._expect(RETRY + self._timeouts.first)  # it waits for long before it tries again
         else:
             self._pause = self._timeouts.pause
-        self._indices |= {device.index for device in snapshot.devices}
         self._names.update({d.index: d for d in snapshot.devices if not d.trouble})
         devices = tuple(self._named(device) for device in snapshot.devices)
         self._seen(msgspec.structs.replace(snapshot, devices=devices))
@@ -142,6 +145,7 @@ class Watchdog:
 
     def _restart(self, why: str) -> None:
         blamed = self._reading
+        self._careful = blamed is None
         self._end()
         if blamed is not None:
             apart = self._leave_alone(blamed)
@@ -166,7 +170,7 @@ class Watchdog:
     # --- devices that were left alone -------------------------------------------------------------
 
     def _leave_alone(self, index: int) -> float:
-        """Sample it no more for a while. Returns for how many seconds."""
+        """Read it no more for a while. Returns for how many seconds."""
         apart = self._apart.get(index, self._timeouts.apart)
         self._apart[index] = min(2 * apart, self._timeouts.longest_apart)
         self._skip.add(index)
@@ -174,24 +178,9 @@ class Watchdog:
         return apart
 
     def _try(self, index: int) -> None:
-        """Start a separate sampler for it; the others are sampled meanwhile."""
-        scout = Watchdog(
-            lambda snapshot: self._tried(index, snapshot),
-            skip=(self._indices | self._skip) - {index},
-            timeouts=self._timeouts,
-        )
-        self._scouts[index] = scout
-        scout.start()
-
-    def _tried(self, index: int, snapshot: Snapshot) -> None:
-        scout = self._scouts.pop(index, None)
-        if scout is None:  # it was closed meanwhile
-            return
-        scout.close()
-        if snapshot.problem:
-            self._leave_alone(index)
-            return
+        """Read it again; should it fail again, it is known which one did."""
         self._skip.discard(index)
+        self._careful = True
         if self._child is not None:  # else one is about to be started anyway
             self._end()
             self.start()
@@ -209,26 +198,40 @@ def has_driver(library: str = _LIBRARY) -> bool:
     return True
 
 
-def look(seconds: float = _LOOK_SECONDS) -> Snapshot:
-    """The GPUs, or the problem with them; takes `seconds` at most."""
+def look(
+    waiting: Callable[[str], None] = lambda _text: None, seconds: float = _LOOK_SECONDS
+) -> Snapshot:
+    """The GPUs, or the problem with them; takes `seconds` at most.
+
+    waiting: gets a line now and then while there is no answer.
+    """
     if not has_driver():
         return Snapshot(problem="there is no NVIDIA driver here", absent=True)
-    return asyncio.run(_look(seconds))
+    return asyncio.run(_look(waiting, seconds))
 
 
-async def _look(seconds: float) -> Snapshot:
+async def _look(waiting: Callable[[str], None], seconds: float) -> Snapshot:
     found: asyncio.Queue[Snapshot] = asyncio.Queue()
     watchdog = Watchdog(found.put_nowait)
     watchdog.start()
-    last = Snapshot(problem=f"NVML has not answered for {seconds:g} s")
+    last = Snapshot(problem=f"NVML has not answered for {seconds:g} s", again=True)
     try:
         async with asyncio.timeout(seconds):
-            while True:
-                last = await found.get()
-                if not last.again:
-                    break
+            while last.again:
+                last = await _told(found, waiting)
     except TimeoutError:
         pass
     finally:
         watchdog.close()
-    return last
+    return msgspec.structs.replace(last, again=False)
+
+
+async def _told(found: asyncio.Queue[Snapshot], waiting: Callable[[str], None]) -> Snapshot:
+    """The next snapshot; says how long it has been waited for."""
+    seconds = 0.0
+    while True:
+        try:
+            return await asyncio.wait_for(found.get(), _PATIENCE)
+        except TimeoutError:
+            seconds += _PATIENCE
+            waiting(f"NVML has not answered for {seconds:g} s; GPUs that were asleep take long")

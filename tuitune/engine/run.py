@@ -62,17 +62,19 @@ def run(
     opening: Opening,
     watcher: Callable[[Study], Watcher],
     listening: Callable[[], None] = lambda: None,
+    waiting: Callable[[str], None] = lambda _text: None,
 ) -> Outcome:
     """Run the study of this folder to its end, or until it is asked to stop.
 
-    `listening` is called once the study is claimed and its engine answers requests. Raises
+    `listening` is called once the study is claimed and its engine answers requests, `waiting` while
+    the GPUs are waited for. Raises
     StoreError (held by another engine, not to be read or written), CannotRunError (this machine
     lacks what it asks for), TargetError (the training code can't be imported), StoppedEarlyError
     and EngineFailedError.
     """
     spec, folder = opening.spec, opening.folder
     if opening.on is None:
-        machine, seen = host_room(), settings.look_for(spec)
+        machine, seen = host_room(), settings.look_for(spec, waiting)
         settings.check_machine(spec, machine, seen)
         settings.check_program(spec)
     else:

@@ -1,7 +1,7 @@
 """Settings of a study that may change between runs, and whether this machine can run them."""
 
 import os
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 
 from tuitune.core import events, space
@@ -185,16 +185,16 @@ def wants_gpus(spec: StudySpec) -> bool:
     return spec.trial.gpus != 0
 
 
-def look_for(spec: StudySpec) -> Snapshot:
+def look_for(spec: StudySpec, waiting: Callable[[str], None] = lambda _text: None) -> Snapshot:
     """The GPUs for a study: NVIDIA's; or AMD's, if it asks for GPUs or its torch is built for them.
 
-    May take as long as the driver needs to wake up.
+    May take as long as the driver needs to wake up; waiting: see `watchdog.look`.
     """
     from tuitune.devices.watchdog import look  # noqa: PLC0415 - it loads asyncio
 
     if not wants_gpus(spec):
         return Snapshot(problem="no GPU was asked for when this study began", absent=True)
-    seen = look()
+    seen = look(waiting)
     number = rocm.count() if seen.absent else 0
     if number and (spec.trial.gpus is not None or rocm.torch_uses_rocm()):
         return rocm.snapshot(number, os.environ)

@@ -63,7 +63,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 class Reading(msgspec.Struct, frozen=True, tag=True):
-    """The sampler is about to read this device: if nothing follows, the device has hung."""
+    """The sampler is about to read this device alone: if nothing follows, that one is at fault."""
 
     index: int
 

@@ -84,7 +84,7 @@ def _check_order(devices: Sequence[GpuSample], text: str, order: str) -> None:
 
 def _meant(devices: Sequence[GpuSample], word: str | int) -> list[str]:
     if isinstance(word, int) or word.isdigit():
-        found = [device.uuid for device in devices if device.index == int(word) and device.uuid]
+        found = [device.uuid for device in devices if device.index == int(word)]
     else:
         found = [device.uuid for device in devices if device.uuid.startswith(word)]
     if not found:
