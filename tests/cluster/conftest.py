@@ -85,9 +85,11 @@ class ClusterShop(Workshop):
 
     where = ""
 
-    def begin(self, more: str = "gpus = 0", *, trials: int = 4, name: str = "study") -> Any:
+    def begin(
+        self, more: str = "gpus = 0", *, trials: int = 4, name: str = "study", code: str = CODE
+    ) -> Any:
         """The command that runs the study; it goes on until `finish`, or is killed."""
-        self.study(CODE, more, trials=trials, name=name)
+        self.study(code, more, trials=trials, name=name)
         text = (self.path / f"{name}.toml").read_text().replace("concurrency = 2", "")
         (self.path / f"{name}.toml").write_text(text.replace("cpus = 0.5", "cpus = 1"))
         return self.again(name)

@@ -18,6 +18,34 @@ from tuitune.ipc import process_tree
 
 pytestmark = pytest.mark.timeout(180)
 
+# Beside a trial works a process in a session of its own, which ends by nothing but a kill.
+BESIDE = """
+import os, subprocess, time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+def lives(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] not in "ZX"
+    except OSError:
+        return False
+
+def train(trial):
+    file = HERE / f"ran-{trial.number}"
+    before = file.read_text().split() if file.exists() else []
+    if any(map(lives, before)):
+        (HERE / "two-at-once").touch()
+    beside = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+    with file.open("a") as ran:
+        ran.write(f"{os.getpid()} {beside.pid}\\n")
+    for step in range(1, 10_000):
+        trial.report(epoch=step, loss=1 / step)
+        time.sleep(0.05)
+        if (HERE / "end").exists():
+            return
+"""
+
 
 def test_trials_of_a_killed_agent_go_on_from_their_checkpoints_without_a_retry(shop):
     engine = shop.begin(trials=4)
@@ -38,6 +66,22 @@ def test_trials_of_a_killed_agent_go_on_from_their_checkpoints_without_a_retry(s
     assert sorted(fact.trial for fact in exits) == lost
     assert not any(fact.crashed for fact in shop.facts(ev.Settled))
     shop.finish(engine)
+
+
+def test_all_of_an_agent_that_stands_still_has_ended_when_its_trials_start_elsewhere(shop):
+    engine = shop.begin(trials=2, code=BESIDE)
+    node = shop.running(2)[0]["node"]
+    (agent,) = shop.agents_on(node)
+    lost = [trial["trial"] for trial in shop.trials() if trial["node"] == node]
+    pids = [int(pid) for n in lost for pid in shop.ran(n)[0]]
+    os.kill(agent, signal.SIGSTOP)
+    wait_until(lambda: all(len(shop.ran(n)) == 2 for n in lost), "their next attempts")
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(agent, signal.SIGCONT)
+    assert all(map(gone, pids))
+    shop.finish(engine)
+    assert not (shop.path / "two-at-once").exists()
+    assert [trial["state"] for trial in shop.trials()] == ["COMPLETE"] * 2
 
 
 def test_a_node_that_joins_is_used_and_trials_of_a_killed_raylet_go_on_on_another(shop, cluster):

@@ -220,9 +220,9 @@ def test_an_agent_writes_to_the_log_only_where_its_node_may(
 ) -> None:
     logs = []
 
-    def start(*_: str, log: Path | None) -> tuple[None, socket.socket]:
+    def start(*_: str, log: Path | None) -> tuple[SimpleNamespace, socket.socket]:
         logs.append(log)
-        return None, ours
+        return SimpleNamespace(poll=lambda: 0), ours
 
     ours, theirs = socket.socketpair()
     monkeypatch.setattr(actor.child, "start", start)

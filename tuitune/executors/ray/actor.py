@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.metadata
+import math
 import os
 import select
 import socket
@@ -10,12 +11,14 @@ import threading
 import time
 from pathlib import Path
 
+from tuitune.executors.remote.link import LEASE
 from tuitune.ipc import child, process_tree
 from tuitune.ipc.frames import FrameBuffer, frame
 
 _POLL = 1.0  # s that a call waits for frames
 _PARTING = 2.0  # s for the agent to end once it has closed its socket
 _CHUNK = 1 << 16  # bytes
+_LOOK = 0.5  # s between two looks at whether the agent is silent
 CALLS = 4  # that may be under way at once: one that pulls, one that was cut off, and two that push
 
 
@@ -38,6 +41,10 @@ class Host:
 
     They block, each in a thread of Ray's: a call of an asynchronous actor costs half as much again.
     Frames may be doubled, lost or overtaken between here and the engine, but not here.
+
+    An agent of which nothing was passed on for LEASE seconds is ended here with all that it runs.
+    It has ended itself by then, unless it stands still; so nothing of it is left when the engine,
+    which has heard nothing for LOST seconds, starts its trials elsewhere.
     """
 
     def __init__(self) -> None:
@@ -49,12 +56,15 @@ class Host:
         self._reading = threading.Lock()
         self._writing = threading.Lock()
         self._ended = ""
+        self._passed_at = math.inf  # when something that the agent has said was passed on
+        self._is_silent = False
 
     def start(self, name: str, log: str) -> str:
         """Start the agent. Returns tuitune's version here."""
         self._name = name
         self._process, self._socket = child.start("engine.agent", name, log=_writable(log))
         self._readable.register(self._socket, select.POLLIN)
+        threading.Thread(target=self._watch, daemon=True).start()
         return version()
 
     def push(self, data: bytes) -> None:
@@ -86,15 +96,27 @@ class Host:
             if not chunk:
                 self._ended = self._how_it_ended()
                 return self._ended
+            self._passed_at = time.monotonic()
             frames = b"".join(map(frame, self._frames.feed(chunk)))
         return frames
 
     def _how_it_ended(self) -> str:
         """Once nothing is left of it: what it ran is soon started elsewhere."""
-        try:
-            code = self._process.wait(_PARTING)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            code = self._process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_PARTING)
+        code = self._end()
+        return f"not heard for {LEASE:g} s" if self._is_silent else child.ending_of(code)
+
+    def _watch(self) -> None:
+        while self._process.poll() is None:
+            time.sleep(_LOOK)
+            if time.monotonic() - self._passed_at >= LEASE:
+                self._is_silent = True
+                self._end()
+
+    def _end(self) -> int:
+        """End what is left of it; its exit status."""
+        self._process.kill()
+        code = self._process.wait()
         process_tree.sweep(self._name, process_tree.AGENT)
-        return child.ending_of(code)
+        return code
