@@ -43,9 +43,11 @@ def python_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def shims(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Folders with a libnvidia-ml.so.1: of a driver of today, and of one before 510."""
+    """Folders with a libnvidia-ml.so.1: of a driver of today, of one before 510, and of none."""
     root = tmp_path_factory.mktemp("nvml")
-    return {"new": build(root / "new"), "old": build(root / "old", "-DOLD_DRIVER")}
+    alone = build(root / "alone")
+    (alone / "libnvidia-ml.so.1").write_bytes(b"")  # it hides the machine's, and can't be loaded
+    return {"new": build(root / "new"), "old": build(root / "old", "-DOLD_DRIVER"), "alone": alone}
 
 
 @pytest.fixture

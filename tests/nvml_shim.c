@@ -4,7 +4,7 @@
  *
  *   driver init=0 version=550.54.15 hang=0 [wake=MS] [build=1] [offset=N] [hidden=1] [cuda=802]
  *       [events=15] [lock=600] [checkpoint=801] [restore=304] [unlock=401] [stall.checkpoint=1]
- *       [crash.checkpoint=1]
+ *       [crash.checkpoint=1] [stall.init=1]
  *   gpu uuid=GPU-a name=NVIDIA_A100 total=80 used=1 reserved=1 util=0 temp=30 power=60 limit=400
  *       [mode=0] [mig=0] [error=15] [handle=4] [hang=1] [crash=1] [no.util=3] [no.memory=3] ...
  *       [stall=1] [stall.power=1] [delay=MS] [delay.p2p=MS] [wake=MS] [xid=79] [throttle=8]
@@ -466,6 +466,7 @@ static int initialised;
 int cuInit(uint flags) {
     (void)flags;
     look();
+    stall("driver", 0, "stall.init");
     int error = (int)number(nth("driver", 0), "cuda", 0);
     if (!error) initialised = 1;
     return error;
@@ -481,6 +482,11 @@ int cuDeviceGetCount(int *devices) {
 int cuDeviceGet(int *device, int ordinal) {
     *device = ordinal;
     return OK;
+}
+
+int cuDeviceGetName(char *into, int size, int device) {
+    look();
+    return spell(nth("gpu", device), "name", into, (uint)size);
 }
 
 /* The last digits of the world's UUID, as 16 bytes. */

@@ -138,3 +138,16 @@ def test_a_gpu_that_cuda_does_not_see_is_told():
 def test_a_machine_without_cuda_is_told_why():
     assert "can't be started" in str(cuda.start({**os.environ, "LD_LIBRARY_PATH": ""}))
     assert doctor.starts(Snapshot(problem="none", absent=True), {}) == []
+
+
+def test_cuda_that_hangs_where_it_alone_counts_is_waited_for_no_longer(
+    world: World, shims: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(cuda, "_SECONDS", 0.2)
+    monkeypatch.setattr(cuda, "is_here", lambda: True)
+    world.library = shims["alone"]
+    world.driver["stall.init"] = 1
+    world.with_gpus(1)
+    seen = cuda.counted({**os.environ, **world.environment})
+    assert seen.absent
+    assert seen.problem.startswith("CUDA has not started for 0.2 s; the driver's libnvidia-ml")

@@ -319,7 +319,7 @@ def test_room_in_the_hosts_memory_is_what_is_available_less_a_part(cgroups: Path
         ("aarch64", "575.57.08", {}, "on x86-64 only, not on aarch64"),
         ("x86_64", "570.86.15", {}, "driver 570.86.15 can't park processes; install 575 or newer"),
         ("x86_64", "575.57.08", {"parent": "GPU-1"}, "processes on MIG instances"),
-        ("x86_64", "", {"uuid": "AMD-0"}, "only NVIDIA's driver"),
+        ("x86_64", "", {"uuid": "AMD-0"}, "only where NVIDIA's driver"),
     ],
 )
 def test_where_nothing_can_be_parked_the_reason_is_known_beforehand(
@@ -334,6 +334,7 @@ def test_where_nothing_can_be_parked_the_reason_is_known_beforehand(
     for shim, found in (("new", why), ("old", why or "this libcuda has no checkpoint calls")):
         monkeypatch.setattr(parking, "_LIBRARY", str(shims[shim] / "libcuda.so.1"))
         device = GpuSample(**{"uuid": "GPU-0", "index": 0, "name": "A100", **more})
-        seen = Snapshot((device,), driver=driver)
+        counted = "so" if device.uuid == "AMD-0" else ""
+        seen = Snapshot((device,), driver=driver, unmeasured=counted)
         words = parking.why_not_here(seen, seen.devices)
         assert (found in words) if found else words == ""

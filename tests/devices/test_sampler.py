@@ -16,7 +16,7 @@ from nvml_world import World
 from workshop import gone, wait_until
 
 from tuitune.core.placement.snapshots import Snapshot
-from tuitune.devices.watchdog import Timeouts, Watchdog, has_driver
+from tuitune.devices.watchdog import Timeouts, Watchdog, has_nvml
 
 STALE = 1.5  # s; a loaded machine must not be taken for a driver that hangs
 
@@ -222,8 +222,8 @@ def test_a_driver_that_takes_long_is_told_of_while_it_is_waited_for(here: World)
 
 
 def test_a_driver_is_found_by_its_library(here: World):
-    assert has_driver(str(here.library / "libnvidia-ml.so.1"))
-    assert not has_driver("libnvidia-none.so.1")
+    assert has_nvml(str(here.library / "libnvidia-ml.so.1"))
+    assert not has_nvml("libnvidia-none.so.1")
 
 
 def test_gpus_that_were_asleep_are_waited_for(here: World):

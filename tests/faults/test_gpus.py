@@ -81,6 +81,51 @@ def test_a_machine_that_is_odd_is_used_all_the_same(
     assert sorted(one["gpus"] for one in notes(shop)) == [[0], [1]]
 
 
+NAMED = """
+def train(trial):
+    with open("notes.txt", "a") as file:
+        file.write(os.environ["CUDA_VISIBLE_DEVICES"] + "\\n")
+    until_two()
+    trial.report(loss=1.0)
+
+def until_two():
+    while len(Path("notes.txt").read_text().splitlines()) < 2:
+        time.sleep(0.01)
+"""
+
+
+def test_without_nvml_a_trial_has_one_of_the_gpus_that_cuda_counts(
+    shop: Workshop, world: World, shims: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(shims["alone"]))
+    world.with_gpus(2)
+    told = "counted by CUDA, as the driver's libnvidia-ml.so.1 is missing"
+    file = study(shop, NAMED, 'gpus = "auto"', trials=2)
+    shown = shop.run("check", file).stdout
+    assert told in shown
+    assert shown.count("would be used") == 2
+    assert f"GPUs: 2, {told}" in shop.run("doctor").stdout
+    done = shop.run(file, "--no-ui", "--set", "trial.cpus=0")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert told in done.stdout
+    names = (shop.path / "notes.txt").read_text().split()
+    ends = [f"{world.token.replace('-', '')}{gpu}" for gpu in range(2)]
+    assert sorted(name[-9:] for name in names) == ends
+    assert all(name.startswith("GPU-00000000-0000-0000-0000-") for name in names)
+
+
+def test_without_nvml_and_where_cuda_does_not_start_there_is_no_gpu(
+    shop: Workshop, world: World, shims: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(shims["alone"]))
+    world.driver["cuda"] = 100
+    world.with_gpus(1)
+    file = study(shop, SIMPLE, trials=1)
+    shown = shop.run("check", file).stdout
+    assert "GPUs: none (CUDA does not start (error 100)" in shown
+    assert "libnvidia-ml.so.1 is missing" in shop.run("check", file, "--gpus", "1").stderr
+
+
 IMPORTING = """
 SEEN = os.environ.get("CUDA_VISIBLE_DEVICES")
 

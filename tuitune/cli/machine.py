@@ -11,7 +11,7 @@ from pathlib import Path
 from tuitune.core.placement import snapshots, visibility
 from tuitune.core.sizes import gib, size
 from tuitune.core.spec import StudySpec
-from tuitune.devices import host, parking, quarantine, rocm, watchdog
+from tuitune.devices import host, parking, quarantine, watchdog
 from tuitune.devices.doctor import Finding, findings, one
 from tuitune.engine import leases, settings
 from tuitune.messages import reasons, text
@@ -36,7 +36,7 @@ def gpu_lines(spec: StudySpec, seen: snapshots.Snapshot, slots: float) -> list[s
     states = host.make_state(spec.devices).look(ours, seen, (), time.time())
     words = {gpu.uuid: reasons.reason_words(gpu.obstacle) or "would be used" for gpu in states}
     aside = {one.uuid: reasons.reason_words(one.why) for one in quarantine.listed_here(os.environ)}
-    lines = [f"GPUs: {head}", *([f"  {rocm.LIMITS}"] if seen.unmeasured else [])]
+    lines = [f"GPUs: {head}", *([f"  {seen.unmeasured}"] if seen.unmeasured else [])]
     there = settings.usable(ours, aside)
     idle = reasons.idle_gpus(slots, spec.trial.cpus, len(there), spec.trial.gpus)
     lines += [f"  {idle}"] if idle else []

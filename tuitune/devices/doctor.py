@@ -40,7 +40,7 @@ def findings(
     return [
         driver(seen),
         *(finding for finding in binding() if finding.text != seen.problem),
-        *(finding for device in seen.devices for finding in one(device)),
+        *(found for device in seen.devices if not seen.unmeasured for found in one(device)),
         *aside(listed),
         *starts(seen, environment),
         *parking(seen),
@@ -65,6 +65,8 @@ def driver(seen: Snapshot) -> Finding:
         return Finding("note", "GPUs", f"none: {seen.problem}; trials run on the CPUs")
     if seen.problem:
         return Finding("wrong", "GPUs", seen.problem)
+    if seen.unmeasured:
+        return Finding("note", "GPUs", f"{len(seen.devices)}, {seen.unmeasured}")
     return Finding("ok", "GPUs", f"{len(seen.devices)}, driver {seen.driver or 'unknown'}")
 
 

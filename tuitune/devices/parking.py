@@ -17,7 +17,7 @@ import msgspec
 
 from tuitune.core.placement.snapshots import GpuSample, Snapshot
 from tuitune.core.sizes import size
-from tuitune.devices import host, rocm
+from tuitune.devices import host
 from tuitune.ipc.entry import connect_to_parent
 
 _LEAST_DRIVER, _MOVING_DRIVER = 575, 580  # with all calls; that can restore on another GPU
@@ -201,8 +201,8 @@ def why_not_here(seen: Snapshot, devices: Collection[GpuSample]) -> str:
     """Why nothing can be parked on these GPUs, with the remedy; empty if it can."""
     if platform.machine() != "x86_64":
         return f"the driver parks processes on x86-64 only, not on {platform.machine()}"
-    if any(device.uuid.startswith(rocm.PREFIX) for device in devices):
-        return "only NVIDIA's driver can park a process"
+    if seen.unmeasured:
+        return "only where NVIDIA's driver measures GPUs can processes be parked"
     if any(device.parent for device in devices):
         return "processes on MIG instances can't be parked; use whole GPUs"
     version = _driver_version(seen)

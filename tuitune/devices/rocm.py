@@ -51,7 +51,7 @@ def snapshot(number: int, environment: Mapping[str, str]) -> Snapshot:
     )
     if not devices:
         return Snapshot(problem="the environment hides all GPUs of AMD", absent=True)
-    return Snapshot(devices, unmeasured=True)
+    return Snapshot(devices, unmeasured=LIMITS)
 
 
 def torch_uses_rocm() -> bool:

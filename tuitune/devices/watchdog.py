@@ -2,11 +2,13 @@
 
 import asyncio
 import ctypes
+import os
 from collections.abc import Callable, Iterable
 
 import msgspec
 
 from tuitune.core.placement.snapshots import RETRY, GpuSample, Reading, SamplerMessage, Snapshot
+from tuitune.devices import cuda
 from tuitune.ipc.child import Child
 from tuitune.ipc.frames import LineBuffer
 from tuitune.messages.text import duration
@@ -189,8 +191,8 @@ class Watchdog:
 # --- one look, for the commands and before a study begins -----------------------------------------
 
 
-def has_driver(library: str = _LIBRARY) -> bool:
-    """Whether a driver's library is there; nothing of it is called."""
+def has_nvml(library: str = _LIBRARY) -> bool:
+    """Whether NVML's library is there; nothing of it is called."""
     try:
         ctypes.CDLL(library)
     except OSError:
@@ -198,15 +200,21 @@ def has_driver(library: str = _LIBRARY) -> bool:
     return True
 
 
+def has_driver() -> bool:
+    """Whether a library of a driver is there, so that to look for GPUs may take long."""
+    return has_nvml() or cuda.is_here()
+
+
 def look(
     waiting: Callable[[str], None] = lambda _text: None, seconds: float = _LOOK_SECONDS
 ) -> Snapshot:
     """The GPUs, or the problem with them; takes `seconds` at most.
 
+    Without NVML they are those that CUDA counts.
     waiting: gets a line now and then while there is no answer.
     """
-    if not has_driver():
-        return Snapshot(problem="there is no NVIDIA driver here", absent=True)
+    if not has_nvml():
+        return cuda.counted(os.environ)
     return asyncio.run(_look(waiting, seconds))
 
 

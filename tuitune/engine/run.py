@@ -96,6 +96,7 @@ def run(
                 for text in (settings.pause_warning(spec),)
                 if text and settings.has_gpus(spec, seen)
             ]
+            notes += [f"GPUs: {seen.unmeasured}"] if seen.unmeasured else []
             with _storing_failure(journal, folder):
                 with errors.consistent(folder / DATABASE):
                     journal.rebuild(spec)

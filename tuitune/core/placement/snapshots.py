@@ -59,7 +59,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     problem: str = ""  # why there is no reading, and how to solve it
     absent: bool = False  # there is no GPU or no driver, which is not an error
     again: bool = False  # the sampler has failed, and a new one is started
-    unmeasured: bool = False  # these GPUs are only counted: nothing else is ever known of them
+    unmeasured: str = ""  # why these GPUs are only counted: nothing else is ever known of them
 
 
 class Reading(msgspec.Struct, frozen=True, tag=True):
