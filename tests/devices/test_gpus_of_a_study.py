@@ -267,7 +267,7 @@ def test_in_a_container_a_trial_is_no_stranger_and_leaves_its_gpu_free(
         await made.until(lambda: any(isinstance(fact, ev.Footprint) for fact in made.facts))
         held = [fact.memory >> 20 for fact in made.facts if isinstance(fact, ev.Footprint)]
         assert held == [3000]
-        assert bool(made.gpus.now[0].memory) == (container is without_figures)  # may be packed
+        assert made.gpus.now[0].memory  # others may be packed beside it
         trial.end()
         made.gpus.pass_on([exited(time.time())])
         await made.until(made.is_ended)

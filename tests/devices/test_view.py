@@ -185,11 +185,46 @@ def test_a_container_that_hides_processes_makes_it_judge_by_the_devices_memory()
     ours.began = scene.now
     (gpu,) = scene.look(device(HIDDEN, used=3 * GB), tenants=[ours], after=5)
     assert not gpu.foreign  # it is ours
-    assert gpu.memory == 0  # so that nothing is packed there
+    assert gpu.memory == 80 * GB  # and more may be packed there, by what each adds
     grown = scene.view.footprints([device(HIDDEN, used=3 * GB)], [ours])
     assert grown == [(ours, 3 * GB - 10 * MB)]
     (gpu,) = scene.look(device(HIDDEN, used=3 * GB), after=5)
     assert gpu.foreign  # we have nothing there
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_where_processes_are_hidden_the_memory_that_a_trial_adds_is_its_own(listed):
+    scene, first, second = Scene(), tenant(), Tenant(201, ("g0",), {201}, began=1010.0)
+    others = (HIDDEN, DeviceProcess(9998, "", "", 4 * GB)) if listed else ()
+    scene.look(device())
+    scene.look(device(*others[:1], used=3 * GB), tenants=[first], after=9)
+    scene.view.footprints([device(*others[:1], used=3 * GB)], [first])
+    (gpu,) = scene.look(device(*others, used=7 * GB), tenants=[first, second], after=9)
+    assert gpu.memory == 80 * GB
+    found = scene.view.footprints([device(*others, used=7 * GB)], [first, second])
+    assert [(one, round(size / GB)) for one, size in found] == [(second, 4)]
+
+
+def test_where_nothing_tells_what_trials_add_none_is_packed():
+    for device_ in (device(used=3 * GB, processes=None), device(HIDDEN, used=None)):
+        scene = Scene()
+        scene.look(device())
+        scene.look(device(HIDDEN, used=3 * GB), tenants=[tenant()], after=5)
+        assert scene.look(device_, tenants=[tenant()])[0].memory == 0
+
+
+def test_in_a_container_a_neighbour_that_grows_is_not_taken_for_the_trial():
+    scene = Scene(share=True)
+    scene.look(device())
+    scene.look(device(HERS, used=2 * GB))
+    hidden = Tenant(TRIAL, ("g0",), {TRIAL}, began=scene.now)
+    scene.view.blind = True
+    grown = DeviceProcess(HERS.pid, "anna", "python", 40 * GB, HERS.ancestors)
+    (gpu,) = scene.look(device(grown, used=40 * GB), tenants=[hidden], after=5)
+    assert gpu.memory == 40 * GB
+    assert scene.view.footprints([device(grown, used=40 * GB)], [hidden]) == []
+    found = scene.view.footprints([device(grown, HIDDEN, used=43 * GB)], [hidden])
+    assert found == [(hidden, 3 * GB - 10 * MB)]
 
 
 def test_one_who_has_just_died_is_not_taken_for_a_container_for_good():

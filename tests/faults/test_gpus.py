@@ -327,7 +327,11 @@ def train(trial):
 
 
 @pytest.mark.slow
-def test_auto_packs_what_does_not_hinder_each_other(shop: Workshop, world: World):
+@pytest.mark.parametrize("container", [{}, {"offset": 1 << 23}, {"hidden": 1}])
+def test_auto_packs_what_does_not_hinder_each_other(
+    shop: Workshop, world: World, container: dict[str, int]
+):
+    world.driver |= container
     world.with_gpus(1)
     more = 'gpus = "auto"\n'
     file = study(shop, PACKED, more, trials=7)

@@ -156,12 +156,14 @@ class GpuState:
         )
         stays = foreign and now - self._came[uuid] >= _STAY_SECONDS
         obstacle = "" if tolerated else self._obstacle(uuid, strangers, unlisted, now)
+        earlier = self._earlier(device) if ours and self.blind else 0
+        self._others[uuid] = max(self._others.get(uuid, 0), earlier)
         memory = (device.memory_total or 0) - self._drawn_on(device)
-        memory -= self._others.get(uuid, 0) if foreign else 0
+        memory -= self._others[uuid] if foreign or earlier else 0
         return msgspec.structs.replace(
             self._gpu(device, obstacle),
             foreign=foreign,
-            memory=0 if self.blind else max(0, memory),
+            memory=0 if self.blind and not self._is_measured(device) else max(0, memory),
             packs=device.mode == "default" and not device.parent,
             busy=self._shown_busy.get(uuid, 0.0),
             claimed=(stays and not tolerated) or awaited,
@@ -279,8 +281,8 @@ class GpuState:
     def _held(self, device: GpuSample, tenant: Tenant, here: Sequence[Tenant]) -> int:
         """Bytes of the attempt on the device.
 
-        Where they are not listed: what is in use beyond the empty device and the peaks of the
-        others there, for the newest attempt alone.
+        Where they are not listed: what is in use beyond the empty device, others' processes that
+        were there before, and the peaks of the attempts beside it, for the newest alone.
         """
         own = [p for p in device.processes or () if p.pid in tenant.pids]
         if own and all(p.memory is not None for p in own):
@@ -290,7 +292,21 @@ class GpuState:
             return 0
         if tenant is not max(here, key=lambda one: one.began):
             return 0
-        return max(0, filled - idle - sum(one.peak for one in here if one is not tenant))
+        peaks = sum(one.peak for one in here if one is not tenant)
+        return max(0, filled - idle - self._earlier(device) - peaks)
+
+    def _earlier(self, device: GpuSample) -> int:
+        """Bytes of processes that were there before a trial of ours, as far as they are listed."""
+        known = self._listed.get(device.uuid, set())
+        return sum(p.memory or 0 for p in device.processes or () if p.pid in known)
+
+    def _is_measured(self, device: GpuSample) -> bool:
+        """Whether the memory in use tells what trials hold, though processes can't be told apart.
+
+        Under WSL it does not: it is that of a desktop, too, and no processes are listed.
+        """
+        is_own = device.processes is not None and not device.unified
+        return is_own and in_use(device) is not None and device.uuid in self._idle
 
     def _drawn_on(self, device: GpuSample) -> int:
         """The most bytes of programs that draw, in steps, so that it changes seldom."""
