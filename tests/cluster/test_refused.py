@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from workshop import wait_until
 
 pytestmark = pytest.mark.timeout(180)
 
+UNSHARE = ("unshare", "--mount", *(() if os.geteuid() == 0 else ("--map-root-user",)))
 QUICK = "def train(trial): trial.report(loss=1.0)"
 
 
@@ -48,6 +51,34 @@ def test_one_that_takes_connections_and_does_not_answer(shop):
         server.listen()
         where = "{}:{}".format(*server.getsockname())
         assert f"no Ray cluster answers at {where} within 10 s" in refused(shop, where)
+
+
+def test_a_cluster_with_a_token_is_joined_as_ray_does_and_a_refusal_is_told(shop):
+    import ray  # noqa: PLC0415 - only where it is installed
+
+    shop.study(QUICK, "gpus = 0", trials=1)
+    shop.write("home/.ray/auth_token", "0123456789abcdef" * 4)
+    shop.write(
+        "alone.sh",
+        """
+        ray start --head --port=0 --num-cpus=1 --include-dashboard=false --disable-usage-stats &&
+        tuitune study.toml --no-ui --on ray &&
+        RAY_AUTH_MODE=disabled tuitune study.toml --no-ui --on ray --set search.trials=2
+        """,
+    )
+    home, bin_folder = shop.path / "home", Path(sys.executable).parent
+    run = subprocess.run(  # other clusters of this machine are not seen there, and all ends with it
+        [*UNSHARE, "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "alone.sh"],
+        cwd=shop.path,
+        env={**shop.environment, "HOME": str(home), "PATH": f"{bin_folder}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "1 complete" in run.stdout, run.stdout + run.stderr
+    if hasattr(ray.exceptions, "AuthenticationError"):  # else Ray knows no tokens yet
+        assert run.returncode == 2
+        assert "asks for a token that is not given here: set RAY_AUTH_MODE=token" in run.stderr
 
 
 def test_several_clusters_here_and_an_address_of_ray_client(shop):

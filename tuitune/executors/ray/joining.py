@@ -7,16 +7,27 @@ import socket
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from concurrent.futures import Future
+from typing import Any, TypeVar
 
 import ray
 from ray.exceptions import RayError
 
 from tuitune.executors.ray import cluster, protocol
 
+_SOON = 5.0  # s to join a cluster, until it is asked what keeps it
+_PATIENCE = 30.0  # s more for one that answers
 _ANSWER = 10.0  # s for a cluster to answer
 _CLIENT = "ray://"
 _KEY, _SPACE = b"CLUSTER_METADATA", b"cluster"  # where a cluster keeps its versions
+_SILENT = (
+    f"no Ray cluster answers at {{0}} within {_ANSWER:g} s: `ray status --address {{0}}` on a node "
+    f"says whether it runs"
+)
+_REFUSED = (
+    "the Ray cluster at {0} asks for a token that is not given here: set RAY_AUTH_MODE=token, and "
+    "RAY_AUTH_TOKEN to what `ray get-auth-token` prints on its head"
+)
 _T = TypeVar("_T")
 
 
@@ -30,20 +41,45 @@ def join(where: str) -> tuple[str, bool]:
     Raises CannotJoinError.
     """
     address = address_of(where)
-    if address is not None:
-        _check_versions(address, _metadata(address))
     try:
-        context = ray.init(
-            address=address or "local",
-            log_to_driver=False,
-            logging_level="ERROR",
-            configure_logging=False,
-            include_dashboard=None if address else False,
-        )
+        if address is None:
+            return _init("local").address_info["address"], True
+        _knock(address)
+        joining = _begun(lambda: _init("auto" if _is_found(where) else address))
+        try:
+            joining.result(_SOON)
+        except TimeoutError:
+            _check(address)
+            joining.result(_PATIENCE)
     except (RayError, RuntimeError, ConnectionError, ValueError, OSError) as error:
         traceback.print_exc()
+        if address is not None:
+            if _is_refusal(error):
+                raise CannotJoinError(_REFUSED.format(address)) from error
+            _check(address)
         raise CannotJoinError(_not_joined(address, type(error).__name__)) from error
-    return context.address_info["address"] if address is None else address, address is None
+    return address, False
+
+
+def _init(address: str) -> Any:
+    """Waits for as long as the cluster does not answer, and where it refuses a token."""
+    return ray.init(
+        address=address,
+        log_to_driver=False,
+        logging_level="ERROR",
+        configure_logging=False,
+        include_dashboard=False if address == "local" else None,
+    )
+
+
+def _is_found(where: str) -> bool:
+    """Whether Ray finds the cluster itself: only there it uses a token that it finds as well."""
+    return where == "ray" and os.environ.get("RAY_ADDRESS", "") in {"", "auto"}
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether it is about tokens, which Ray 2.49 has no error of its own for."""
+    return type(error).__name__ == "AuthenticationError" or "InvalidAuthToken" in str(error)
 
 
 def _not_joined(address: str | None, error: str) -> str:
@@ -89,46 +125,45 @@ def address_of(where: str) -> str | None:
     return here[0] if here else None
 
 
-def _metadata(address: str) -> Mapping[str, str]:
-    """What a cluster says of itself. Raises CannotJoinError if it does not answer."""
-    from ray import _raylet  # noqa: PLC0415 - no other asks before it joins
+def _knock(address: str) -> None:
+    """Raise CannotJoinError where nothing takes connections: Ray would wait for it."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=_ANSWER).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise CannotJoinError(_SILENT.format(address)) from error
+
+
+def _check(address: str) -> None:
+    """Raise CannotJoinError where the cluster is silent, refuses, or has other versions."""
+    from ray import _raylet  # noqa: PLC0415 - no other tells why a cluster is not joined
 
     def ask() -> Mapping[str, str]:
-        host, _, port = address.rpartition(":")
-        socket.create_connection((host, int(port)), timeout=_ANSWER).close()
         found = _raylet.GcsClient(address=address).internal_kv_get(_KEY, _SPACE, timeout=_ANSWER)
         return json.loads(found or b"{}")  # type: ignore[no-any-return]
 
     try:
-        return _within(_ANSWER, ask)
+        theirs = _begun(ask).result(_ANSWER)
     except Exception as error:
         if not isinstance(error, TimeoutError):
             traceback.print_exc()
-        raise CannotJoinError(
-            f"no Ray cluster answers at {address} within {_ANSWER:g} s: `ray status --address "
-            f"{address}` on a node says whether it runs"
-        ) from error
+        words = _REFUSED if _is_refusal(error) else _SILENT
+        raise CannotJoinError(words.format(address)) from error
+    _check_versions(address, theirs)
 
 
-def _within(seconds: float, work: Callable[[], _T]) -> _T:
-    """What it returns or raises. Raises TimeoutError; then it goes on, and nobody waits for it."""
-    found: list[_T] = []
-    failed: list[Exception] = []
+def _begun(work: Callable[[], _T]) -> Future[_T]:
+    """What it will return, or raise; nobody waits for its thread."""
+    found: Future[_T] = Future()
 
     def do() -> None:
         try:
-            found.append(work())
-        except Exception as error:  # noqa: BLE001 - raised below
-            failed.append(error)
+            found.set_result(work())
+        except Exception as error:  # noqa: BLE001 - raised where it is waited for
+            found.set_exception(error)
 
-    thread = threading.Thread(target=do, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if failed:
-        raise failed[0]
-    if not found:
-        raise TimeoutError
-    return found[0]
+    threading.Thread(target=do, daemon=True).start()
+    return found
 
 
 def _check_versions(address: str, theirs: Mapping[str, str]) -> None:
