@@ -84,6 +84,21 @@ def test_all_of_an_agent_that_stands_still_has_ended_when_its_trials_start_elsew
     assert [trial["state"] for trial in shop.trials()] == ["COMPLETE"] * 2
 
 
+def test_no_report_is_lost_with_an_agent_that_is_cut_off_while_its_trials_save(shop):
+    engine = shop.begin("gpus = 0\ncheckpoint_every = '0s'", trials=4)
+    shop.running(4)
+    agent = next(iter(shop.agents()))
+    lost = [n for n in range(4) if parents(int(shop.ran(n)[-1][1])) & {agent}]
+    os.kill(agent, signal.SIGSTOP)  # its trials go on, and save
+    wait_until(lambda: all(len(shop.ran(n)) == 2 for n in lost), "the next attempts")
+    shop.running(4)
+    shop.finish(engine)
+    assert all(int(shop.ran(n)[1][0]) > 1 for n in lost)  # not from the start
+    for trial in range(4):
+        steps = {fact.step for fact in shop.facts(ev.Reported) if fact.trial == trial}
+        assert sorted(steps) == list(range(1, max(steps) + 1))
+
+
 def test_a_node_that_joins_is_used_and_trials_of_a_killed_raylet_go_on_on_another(shop, cluster):
     shop.waits = QUICK
     engine = shop.begin(trials=6)

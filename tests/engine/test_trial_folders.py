@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from tuitune.core.study.checkpoints import Keep
 from tuitune.engine.trial_folders import BIN, TrialFolders
 
 
@@ -20,6 +21,10 @@ def checkpoint(trial_folders: TrialFolders, trial: int, name: str) -> None:
 def names(trial_folders: TrialFolders, trial: int) -> list[str]:
     folder = trial_folders.folder(trial) / "checkpoints"
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+LAST = 1 << 53
+NONE = Keep(0, -1)
 
 
 def close(trial_folders: TrialFolders) -> None:
@@ -35,10 +40,25 @@ def test_a_folder_holds_its_configuration(tmp_path):
 
 def test_the_newest_whole_checkpoint_is_by_number_and_never_a_half_one(tmp_path):
     trial_folders = TrialFolders(tmp_path)
-    assert trial_folders.newest_checkpoint(0, None) is None
+    assert trial_folders.newest_checkpoint(0, None, LAST) is None
     for name in ("00000009", "00000010", ".tmp-00000011", "100000000"):
         checkpoint(trial_folders, 0, name)
-    assert trial_folders.newest_checkpoint(0, None).name == "100000000"
+    assert trial_folders.newest_checkpoint(0, None, LAST).name == "100000000"
+    assert trial_folders.newest_checkpoint(0, 10, 99).name == "00000009"
+    assert trial_folders.newest_checkpoint(0, None, 8) is None
+
+
+def test_while_an_attempt_runs_the_newest_that_are_known_stay_and_all_after_them(tmp_path):
+    trial_folders = TrialFolders(tmp_path)
+    for name in ("00000001", "00000002", "00000003", "00000004", ".tmp-0-5"):
+        checkpoint(trial_folders, 0, name)
+    trial_folders.leave({0: Keep(2, 3, live=True)})
+    trial_folders._removal._pool.submit(lambda: None).result()
+    assert names(trial_folders, 0) == [".tmp-0-5", "00000002", "00000003", "00000004"]
+    trial_folders.leave({0: Keep(1, 3)})
+    trial_folders.leave({0: Keep(2, 4, live=True)})  # which came too late
+    close(trial_folders)
+    assert names(trial_folders, 0) == ["00000003"]
 
 
 def test_what_is_dropped_takes_the_half_written_along(tmp_path):
@@ -46,7 +66,7 @@ def test_what_is_dropped_takes_the_half_written_along(tmp_path):
     for trial in range(2):
         for name in ("00000001", "00000002", ".tmp-00000003"):
             checkpoint(trial_folders, trial, name)
-    trial_folders.leave({0: 1, 1: 0, 2: 0})
+    trial_folders.leave({0: Keep(1, LAST), 1: NONE, 2: NONE})
     close(trial_folders)
     assert names(trial_folders, 0) == ["00000002"]
     assert [path.name for path in tmp_path.iterdir()] == ["0000", "0001"]
@@ -58,7 +78,7 @@ def test_checkpoints_that_are_a_link_to_another_place_go_and_the_link_stays(tmp_
     trial_folders.prepare(0, {})
     (elsewhere / "00000001").mkdir(parents=True)
     (trial_folders.folder(0) / "checkpoints").symlink_to(elsewhere)
-    trial_folders.leave({0: 0})
+    trial_folders.leave({0: NONE})
     close(trial_folders)
     assert list(elsewhere.iterdir()) == []
     assert (trial_folders.folder(0) / "checkpoints").is_dir()
@@ -76,7 +96,7 @@ def test_a_trial_that_is_taken_up_again_loses_nothing_more(tmp_path):
 
     trial_folders._removal._pool.submit(hold)
     held.wait()
-    trial_folders.leave({1: 0})
+    trial_folders.leave({1: NONE})
     trial_folders.prepare(1, {})
     holding.set()
     close(trial_folders)
@@ -97,13 +117,13 @@ def test_what_cannot_be_removed_is_said_once_and_tried_again(tmp_path):
     for trial in range(3):
         checkpoint(trial_folders, trial, "00000001")
     (tmp_path / BIN).write_text("in the way")  # for root, too
-    trial_folders.leave({0: 0, 1: 0})
+    trial_folders.leave({0: NONE, 1: NONE})
     trial_folders._removal._pool.submit(lambda: None).result()
     assert names(trial_folders, 0) == names(trial_folders, 1) == ["00000001"]
     assert len(said) == 1
     assert "can't be removed" in said[0]
     (tmp_path / BIN).unlink()
-    trial_folders.leave({2: 0})
+    trial_folders.leave({2: NONE})
     close(trial_folders)
     assert [names(trial_folders, trial) for trial in range(3)] == [[], [], []]
     assert len(said) == 1
@@ -117,7 +137,7 @@ def test_another_configurations_folder_is_moved_aside_whole(tmp_path, text):
         checkpoint(trial_folders, 5, "00000004")
         (trial_folders.folder(5) / "config.json").write_text(text)
         assert trial_folders.prepare(5, {"lr": 0.1}) == f"trials/0005.old-{number}"
-        assert trial_folders.newest_checkpoint(5, None) is None
+        assert trial_folders.newest_checkpoint(5, None, LAST) is None
         old = tmp_path / "trials" / f"0005.old-{number}"
         assert (old / "config.json").read_text() == text
         assert (old / "checkpoints/00000004/model.pt").exists()
@@ -134,7 +154,7 @@ def test_the_same_configuration_is_known_however_it_is_written(tmp_path):
     assert not trial_folders.prepare(1, {"lr": 1.0, "n": 3})
     (trial_folders.folder(0) / "config.json").unlink()  # nobody can tell: as it was before
     assert not trial_folders.prepare(0, configuration)
-    assert trial_folders.newest_checkpoint(0, None).name == "00000001"
+    assert trial_folders.newest_checkpoint(0, None, LAST).name == "00000001"
     assert (trial_folders.folder(0) / "config.json").exists()
 
 
@@ -151,11 +171,11 @@ def test_a_configuration_that_was_half_written_is_written_again(tmp_path, text):
 def test_the_end_of_a_trial_that_has_saved_nothing_wakes_no_thread(tmp_path, monkeypatch):
     trial_folders = TrialFolders(tmp_path)
     removal = trial_folders._removal
-    trial_folders.leave({0: 0})  # the first looks for what an engine that was killed has left
+    trial_folders.leave({0: NONE})  # the first looks for what an engine that was killed has left
     woken = []
     monkeypatch.setattr(removal._pool, "submit", woken.append)
-    trial_folders.leave({1: 0})
+    trial_folders.leave({1: NONE})
     assert not woken
     checkpoint(trial_folders, 2, "00000001")
-    trial_folders.leave({2: 0})
+    trial_folders.leave({2: NONE})
     assert len(woken) == 1

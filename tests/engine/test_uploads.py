@@ -41,7 +41,7 @@ class Scene:
 
         return Uploads(Stores(self.depot, earlier), self.folders, saved, self.troubles.append)
 
-    async def begin(self, known: int | None = None, uploads: Uploads | None = None) -> Any:
+    async def begin(self, known: int = -1, uploads: Uploads | None = None) -> Any:
         found = await (uploads or self.uploads).begin(Wanted(7, 0, "0123", None, known))
         return None if found is None else int(found.name)
 
@@ -51,7 +51,7 @@ class Scene:
         self.uploads.add(7, step)
 
     def stored(self) -> list[int]:
-        return [copy.step for copy in self.depot.newest(7, "0123", None)]
+        return [copy.step for copy in self.depot.newest(7, "0123", None, 99)]
 
 
 @pytest.fixture

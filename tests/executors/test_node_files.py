@@ -17,6 +17,7 @@ from local_agents import LocalAgents, blinded, forbidden
 from workshop import until
 
 from tuitune.core import events as ev
+from tuitune.core.study.checkpoints import Keep
 from tuitune.executors.base import Plan, TargetError, UnreachableError
 from tuitune.executors.remote import mark, package
 from tuitune.executors.remote.executor import NodesExecutor
@@ -342,10 +343,10 @@ def test_checkpoints_that_are_not_kept_are_removed_on_the_node_and_in_the_storag
         scene.launch("a")
         await scene.saved()
         await scene.end()
-        scene.executor.leave({0: 1})
-        scene.executor.leave({1: 0})
+        scene.executor.leave({0: Keep(1, 3)})
+        scene.executor.leave({1: Keep(0, -1)})
         assert left() == ["00000003", "00000003"]
-        scene.executor.leave({0: 0})
+        scene.executor.leave({0: Keep(0, 3)})
         await until(lambda: not left())
 
     play(story, storage=str(place))
@@ -363,7 +364,7 @@ def test_an_agent_that_joins_later_removes_what_is_not_kept_since(play: Play, be
         await scene.end()
         os.kill(scene.agents.on("a").pid, signal.SIGKILL)
         await until(lambda: len(scene.executor.nodes()) == 1)
-        scene.executor.leave({0: 0})
+        scene.executor.leave({0: Keep(0, 3)})
         assert saved()
         await until(lambda: not saved())
 

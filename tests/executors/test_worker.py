@@ -383,6 +383,7 @@ def test_a_step_that_is_saved_again_replaces_the_old_and_forgets_what_came_after
     def save(step, text):
         with checkpoints.written(tmp_path, step, 0) as folder:
             (folder / "text").write_text(text)
+        checkpoints.keep_newest(tmp_path, step)
 
     for step in (1, 2, 3):
         save(step, "first")
@@ -406,6 +407,7 @@ def test_a_process_that_is_killed_while_it_removes_a_checkpoint_leaves_no_part_o
         with checkpoints.written(tmp_path, step, 0) as folder:
             for part in "ab":
                 (folder / part).touch()
+        checkpoints.keep_newest(tmp_path, step)
 
     save(1)
     save(2)
@@ -441,14 +443,19 @@ def test_a_process_that_is_killed_while_it_saves_leaves_only_whole_checkpoints(t
         for entry in found:
             whole = str(int(entry.name)) * 1000
             assert [part.read_text() for part in sorted(entry.iterdir())] == [whole] * 3
-    checkpoints.clear_remains(tmp_path / "checkpoints", 1)
+    checkpoints.clear_remains(tmp_path / "checkpoints", order_of(1, 999))
     assert all(entry.name.isdigit() for entry in (tmp_path / "checkpoints").iterdir())
 
 
+def order_of(attempt, resumed):
+    order = trial(Told())._order
+    return order._replace(attempt=attempt, known=resumed, resume_step=resumed)
+
+
 def test_only_what_earlier_attempts_have_left_is_removed(tmp_path):
-    for name in ("00000004", ".tmp-1-5", ".tmp-2-6", ".tmp-10-7", ".old-00000003"):
+    for name in ("00000004", "00000005", ".tmp-1-5", ".tmp-2-6", ".tmp-10-7", ".old-00000003"):
         (tmp_path / name).mkdir()
-    checkpoints.clear_remains(tmp_path, 2)
+    checkpoints.clear_remains(tmp_path, order_of(2, 4))
     left = {entry.name for entry in tmp_path.iterdir()}
     assert left == {"00000004", ".tmp-2-6", ".tmp-10-7"}
 

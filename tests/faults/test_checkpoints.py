@@ -169,7 +169,7 @@ def test_what_an_engine_that_was_killed_left_goes_when_the_study_is_opened(works
 
 def test_checkpoints_that_cannot_be_removed_are_said_once_and_go_later(workshop: Workshop):
     then = """
-        if trial.number == 0 and step == 4:
+        if trial.number == 0 and step == 1:  # before anything is superfluous
             Path(trial.folder).parent.joinpath(".removing").touch()  # in the way, for root too
     """
     file = workshop.study(CODE.format(then=then), 'keep_checkpoints = "none"' + MORE, trials=3)
@@ -213,12 +213,14 @@ def test_a_trial_never_goes_on_from_another_configurations_weights(workshop: Wor
     assert (old / "checkpoints/00000003/step").read_text() == "3"
 
 
-def test_a_checkpoint_beyond_what_the_journal_knows_is_gone_on_from(workshop: Workshop):
-    """As where the engine died, or the power failed, before it heard of it."""
+def test_no_trial_goes_on_from_a_checkpoint_beyond_what_the_journal_knows(workshop: Workshop):
+    """As where the engine died, or the power failed, before it heard of it, and of its reports."""
     then = 'while step == 3 and not Path("go").exists(): time.sleep(0.01)'
     file = workshop.study(CODE.format(then=then), MORE, trials=1)
     engine = workshop.start(file, "--no-ui")
     wait_until(lambda: 3 in held(workshop).get(0, []), "step 3")
+    saved = lambda: [fact.step for fact in workshop.facts(ev.Checkpointed)]  # noqa: E731
+    wait_until(lambda: 3 in saved(), "the journal's word of it")
     os.kill(engine.pid, signal.SIGKILL)
     engine.communicate()
     wait_until(lambda: not workshop.left_over(), "the end of all trials")
@@ -228,7 +230,9 @@ def test_a_checkpoint_beyond_what_the_journal_knows_is_gone_on_from(workshop: Wo
     (workshop.path / "go").touch()
     done = workshop.run(file, "--no-ui")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert starts(workshop, 0) == [0, 5]
+    assert starts(workshop, 0) == [0, 2]
+    assert "its checkpoint of step 3 is gone: it goes on from step 2" in done.stdout
+    assert {fact.step for fact in workshop.facts(ev.Reported)} == {1, 2, 3, 4, 5, 6}
 
 
 @pytest.mark.parametrize(

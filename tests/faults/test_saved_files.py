@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from workshop import Workshop, wait_until
 
+from tuitune.core import events as ev
+
 # Saves before or after it prints an epoch. The file is torn while it is being written.
 SCRIPT = """
 import argparse, os, time
@@ -148,7 +150,7 @@ def test_a_paused_one_saves_and_leaves_its_slot(workshop: Workshop):
 def test_a_torn_file_of_a_killed_engine_is_put_back(workshop: Workshop):
     run = begin(workshop, -3, "epoch 3")
     folder = workshop.folder() / "trials/0000"
-    wait_until((folder / "checkpoints/00000003").exists)
+    wait_until(lambda: workshop.facts(ev.Checkpointed), "the journal's word of it")
     (workshop.path / "goes-on").touch()
     run.kill()
     wait_until(lambda: not workshop.left_over())

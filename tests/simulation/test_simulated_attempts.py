@@ -217,11 +217,11 @@ def test_what_can_not_be_launched_for_a_while_comes_back(bench):
 def test_checkpoints_of_another_configuration_are_moved_aside():
     trial_folders = MemoryTrialFolders()
     trial_folders.prepare(0, {"x": 1})
-    trial_folders.save(0, 3, {"x": 1})
+    trial_folders.save(0, 3, {"x": 1}, frozenset())
     trial_folders.prepare(0, {"x": 1})
-    assert trial_folders.newest_checkpoint(0, None) == Path("trials/0000/checkpoints/00000003")
+    assert trial_folders.newest_checkpoint(0, None, 3) == Path("trials/0000/checkpoints/00000003")
     trial_folders.prepare(0, {"x": 2})
-    assert trial_folders.newest_checkpoint(0, None) is None
+    assert trial_folders.newest_checkpoint(0, None, 3) is None
 
 
 def test_a_power_cut_takes_whole_transactions():

@@ -75,6 +75,9 @@ class Attempt:
         self._next = 0
         self._waits = Waits(order, repeats=course.command and order.repeats)
         self._saved_at = self._loop.time()
+        self._before = around.trial_folders.reports(order.trial, order.resume_step)
+        self._reports: set[int] = set()
+        self._has_saved = False
         self._awaited: float | None = None  # when the report was sent that waits for a verdict
         self._then: Callable[[], None] = self._work  # after that verdict
         self._still = False  # it stands still
@@ -214,6 +217,7 @@ class Attempt:
         saves = waits and course.saves
         told = saves, is_open, waits
         report = ev.Reported(self._now(), order.trial, order.attempt, step, metrics, *told)
+        self._reports.add(step)
         self._around.tell(self, report, step if waits else None)
         if waits:
             self._then = then
@@ -294,9 +298,18 @@ class Attempt:
                 return
         else:
             self._saved_at = self._loop.time()
-            self._around.trial_folders.save(order.trial, step, order.config)
+            self._save_to(self._around.trial_folders, step)
             self._tell(ev.Checkpointed(self._now(), order.trial, order.attempt, step))
         then()
+
+    def _save_to(self, folders: MemoryTrialFolders, step: int) -> None:
+        """What it did not go on from, an attempt removes before its first save."""
+        trial, resumed = self.order.trial, self.order.resume_step
+        if not self._has_saved:
+            self._has_saved = True
+            after = -1 if resumed is None else resumed
+            folders.forget(trial, [one for one in folders.steps.get(trial, ()) if one > after])
+        folders.save(trial, step, self.order.config, self._before | frozenset(self._reports))
 
     def _stop(self) -> None:
         self._leave("stopped")

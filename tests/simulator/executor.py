@@ -58,6 +58,7 @@ class SimulatedExecutor:
         self._reported: set[Cause] = set()  # of these, what the engine knows
         self._closed = False
         self.lost_nodes: set[str] = set()
+        self._unheard: dict[str, list[Order]] = {}  # attempts that ended while they were cut off
         self._sent: dict[tuple[int, int], float] = {}
         self._received: dict[tuple[int, int], float] = {}
 
@@ -99,10 +100,21 @@ class SimulatedExecutor:
         return any(not attempt.gone for attempt in attempts)
 
     def lose(self, node: str) -> None:
-        """End all attempts on a node."""
+        """End all attempts on a node, which was cut off until now."""
         for attempt in [*self.attempts.values()]:
             if attempt.order.node == node:
                 attempt.lose()
+        for order in self._unheard.pop(node, ()):
+            self._lose(order)
+
+    def _is_cut_off(self, attempt: Attempt, event: ev.Event) -> bool:
+        """Whether nobody hears of this event, since the node is not heard any more."""
+        node = attempt.order.node
+        if node not in self.lost_nodes or (isinstance(event, ev.Exited) and event.lost):
+            return False
+        if attempt.gone:
+            self._unheard.setdefault(node, []).append(attempt.order)
+        return True
 
     def _lose(self, order: Order) -> None:
         why = "its node is gone"
@@ -153,6 +165,8 @@ class SimulatedExecutor:
         key = attempt.order.trial, attempt.order.attempt
         if attempt.gone:
             del self.attempts[key]
+        if self._is_cut_off(attempt, event):
+            return
         if self._latency is None:
             self._hear(key, event, waits)
         else:
@@ -162,7 +176,7 @@ class SimulatedExecutor:
         return self._unknown is not None and self._unknown(attempt.order.trial)
 
     def neglected(self, attempt: Attempt) -> None:
-        if self._neglected is not None:
+        if self._neglected is not None and attempt.order.node not in self.lost_nodes:
             self._neglected(attempt.order.trial)
 
     def _arrive(self, key: tuple[int, int], event: ev.Event, waits: int | None) -> None:

@@ -9,7 +9,6 @@ from unittest.mock import patch
 
 from msgspec.structs import replace
 
-from simulator.memory import MemoryTrialFolders
 from tuitune.core import events as ev
 from tuitune.core.study import State, attempts, decide, evolve, judging, leaving, ranking
 from tuitune.core.study.judging import on_report
@@ -162,13 +161,6 @@ def complete_signalled_in_its_last_step() -> Iterator[None]:
 
 
 @contextmanager
-def stale_checkpoint_resumed() -> Iterator[None]:
-    """Nobody looks which configuration the checkpoints in a trial's folder are of."""
-    with patch.object(MemoryTrialFolders, "_is_other", lambda *_: False):
-        yield
-
-
-@contextmanager
 def blocked_launch_fails_trials() -> Iterator[None]:
     """A trial that could not be launched, by no fault of its own, has failed."""
     taken = attempts._interrupted
@@ -213,7 +205,6 @@ FIXED_BUGS = (
     complete_exit_hangs,
     complete_silence_for_ever,
     complete_signalled_in_its_last_step,
-    stale_checkpoint_resumed,
     blocked_launch_fails_trials,
     launched_while_blocked,
     leader_not_given_back,

@@ -111,6 +111,7 @@ class _Fuzzer:
         self.report = Report(seed, spec)
         self.now = START
         self.behind = False  # whether the journal lacks facts of a dead engine
+        self.restored = False  # whether an older copy of it was put back
         self.ahead = 0.0  # s that the machine's clock is ahead of the loops'
 
     def run(self) -> Report:
@@ -135,6 +136,7 @@ class _Fuzzer:
         if rng.random() < 0.6:
             return
         restored = rng.random() < 0.5
+        self.restored = self.restored or restored
         if self.journal.cut(rng.choice((1.0, 20.0, 120.0)), restored=restored):
             study = Study(self.spec)
             study.replay(self.journal.history())
@@ -220,7 +222,11 @@ class _Life:
         target = RandomTarget(self.report.seed, fuzzer.spec.pruning.max or 9)
         latency = generator(self.report.seed, "latency", self.report.engines)
         guard = self._guard = Guard(
-            engine.take, fuzzer.journal, self.violated, lambda: engine.broken is not None
+            engine.take,
+            fuzzer.journal,
+            self.violated,
+            lambda: engine.broken is not None,
+            restored=fuzzer.restored,
         )
         guard.executor = SimulatedExecutor(
             target,

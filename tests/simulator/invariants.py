@@ -315,21 +315,21 @@ def _count(study: Study, trial: Trial) -> float | None:
 
 
 def unsynced(journal: Sequence[ev.AnyFact], syncs: Sequence[int]) -> list[str]:
-    """Attempts that saved and whose launch was not synced, and syncs that nobody needed.
+    """Attempts that saved and whose launch was not synced, and syncs that nobody asked for.
 
     syncs: how many facts there were at each. Both are those of one engine.
     """
     launches = {(f.trial, f.attempt): n for n, f in enumerate(journal) if isinstance(f, ev.Launch)}
     saved = {(f.trial, f.attempt) for f in journal if isinstance(f, ev.SaveStarted)}
-    saved |= {(f.trial, f.attempt) for f in journal if isinstance(f, ev.Checkpointed)}
+    checkpoints = [f for f in journal if isinstance(f, ev.Checkpointed)]
+    saved |= {(f.trial, f.attempt) for f in checkpoints}
     newest = max(syncs, default=0)
     problems = [
         f"attempt {attempt} of trial {trial} saved, and its launch was not synced"
         for trial, attempt in sorted(saved)
         if launches[trial, attempt] >= newest
     ]
-    if len(syncs) > len(saved):
-        problems.append(
-            f"{len(saved)} attempts saved, and the journal was synced {len(syncs)} times"
-        )
+    called_for = len(saved) + len(checkpoints)
+    if len(syncs) > called_for:
+        problems.append(f"the journal was synced {len(syncs)} times, and {called_for} would do")
     return problems

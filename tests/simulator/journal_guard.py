@@ -96,6 +96,8 @@ class Guard:
         journal: MemoryJournal,
         violated: Callable[[str], None],
         failed: Callable[[], bool],  # whether the store has
+        *,
+        restored: bool = False,  # an older copy of the journal was put back: checkpoints may lack
     ) -> None:
         self.received: list[tuple[float, ev.Reported]] = []
         self._sink = sink
@@ -106,7 +108,13 @@ class Guard:
         self._launches: set[tuple[int, int]] = set()
         self._verdicts: dict[tuple[int, int, int], str] = {}  # (trial, attempt, step): the newest
         self._signals: set[tuple[int, int, str]] = set()
-        self._reports: set[tuple[int, int, int]] = set()
+        self._reports = {
+            (fact.trial, fact.attempt, fact.step)
+            for fact in journal.facts
+            if isinstance(fact, ev.Reported)
+        }
+        self._steps = {(trial, step) for trial, _, step in self._reports}
+        self._restored = restored
         self._live: set[int] = set()
 
     def sink(self, events: Sequence[ev.Event]) -> None:
@@ -132,8 +140,21 @@ class Guard:
             and self.executor.trial_folders.trained_with(order.trial, step) != order.config
         ):
             self._violated(f"trial {order.trial} goes on from another configuration's checkpoint")
+        self._check_resume(order)
         self._live.add(order.trial)
         self.executor.launch(order)
+
+    def _check_resume(self, order: Order) -> None:
+        """Check that no report is lost with what it goes on from, and no work without need."""
+        trial, step = order.trial, order.resume_step
+        told = self.executor.trial_folders.reports(trial, step)
+        lost = [one for one in sorted(told) if (trial, one) not in self._steps]
+        if lost:
+            self._violated(f"trial {trial} goes on from step {step}: its reports {lost} are lost")
+        begins = step is None and order.known not in {None, -1, order.max_resource}
+        excused = self._restored or trial in self.executor.trial_folders.given_up
+        if begins and not excused:
+            self._violated(f"trial {trial} starts again: its checkpoint {order.known} is gone")
 
     def answer(self, trial: int, attempt: int, action: str, save: bool) -> None:
         self._read_on()
@@ -193,4 +214,5 @@ class Guard:
                     self._signals.add((fact.trial, fact.attempt, fact.how))
                 case ev.Reported():
                     self._reports.add((fact.trial, fact.attempt, fact.step))
+                    self._steps.add((fact.trial, fact.step))
         self._read = len(self._journal.facts)

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from tuitune.core.study.checkpoints import WRITTEN
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from tuitune.core.events import AnyFact
+    from tuitune.core.study.checkpoints import Keep
     from tuitune.store.rows import Progress, StudyRow, TrialRow
+
+
+Reports = frozenset[int]  # the steps of one trial's
 
 
 class MemoryJournal:
@@ -95,20 +97,27 @@ class MemoryTrialFolders:
 
     def __init__(self) -> None:
         self.steps: dict[int, list[int]] = {}
+        self.given_up: set[int] = set()  # trials that no checkpoint was to be kept of
         self._configurations: dict[int, Mapping[str, Any]] = {}  # by trial, as in its folder
-        self._saved: dict[
-            tuple[int, int], Mapping[str, Any]
-        ] = {}  # by (trial, step of a checkpoint)
+        # by (trial, step of a checkpoint)
+        self._saved: dict[tuple[int, int], tuple[Mapping[str, Any], Reports]] = {}
 
-    def save(self, trial: int, step: int, configuration: Mapping[str, Any]) -> None:
-        """The newest two are kept."""
+    def save(
+        self, trial: int, step: int, configuration: Mapping[str, Any], reports: Reports
+    ) -> None:
         steps = self.steps.setdefault(trial, [])
-        steps[:] = sorted({*steps, step})[-WRITTEN:]
-        self._saved[trial, step] = configuration
+        steps[:] = sorted({*steps, step})
+        self._saved[trial, step] = configuration, reports
 
     def trained_with(self, trial: int, step: int) -> Mapping[str, Any] | None:
         """The configuration of the attempt that wrote this checkpoint."""
-        return self._saved.get((trial, step))
+        found = self._saved.get((trial, step))
+        return None if found is None else found[0]
+
+    def reports(self, trial: int, step: int | None) -> Reports:
+        """What was reported on the way to this checkpoint."""
+        found = None if step is None else self._saved.get((trial, step))
+        return frozenset() if found is None else found[1]
 
     def folder(self, trial: int) -> Path:
         return Path(f"trials/{trial:04d}")
@@ -123,13 +132,17 @@ class MemoryTrialFolders:
     def _is_other(self, trial: int, configuration: Mapping[str, Any]) -> bool:
         return self._configurations.get(trial, configuration) != configuration
 
-    def newest_checkpoint(self, trial: int, but: int | None) -> Path | None:
-        steps = [step for step in self.steps.get(trial, ()) if step != but]
+    def newest_checkpoint(self, trial: int, but: int | None, known: int) -> Path | None:
+        steps = [step for step in self.steps.get(trial, ()) if step != but and step <= known]
         return self.folder(trial) / f"checkpoints/{steps[-1]:08d}" if steps else None
 
-    def leave(self, newest: Mapping[int, int]) -> None:
-        for trial, keep in newest.items():
-            if trial in self.steps:
-                steps = self.steps.pop(trial)
-                if keep:
-                    self.steps[trial] = steps[-keep:]
+    def leave(self, keeps: Mapping[int, Keep]) -> None:
+        for trial, keep in keeps.items():
+            if not keep.count:
+                self.given_up.add(trial)
+            self.forget(trial, keep.superfluous(self.steps.get(trial, ())))
+
+    def forget(self, trial: int, gone: Collection[int]) -> None:
+        left = [step for step in self.steps.pop(trial, ()) if step not in gone]
+        if left:
+            self.steps[trial] = left

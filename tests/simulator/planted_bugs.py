@@ -11,7 +11,7 @@ import msgspec
 
 from simulator.executor import SimulatedExecutor
 from simulator.fixed_bugs import FIXED_BUGS
-from simulator.memory import MemoryJournal
+from simulator.memory import MemoryJournal, MemoryTrialFolders
 from simulator.node_bugs import NODE_BUGS
 from tuitune.core import events as ev
 from tuitune.core.events import TrialState
@@ -455,19 +455,32 @@ def checkpoint_left_by_the_dead() -> Iterator[None]:
 @contextmanager
 def checkpoint_lost() -> Iterator[None]:
     """A trial that failed loses at once what it could go on from."""
-    kept = checkpoints.kept
+    keep = checkpoints.keep
 
-    def stingy(state: State, trial: Any) -> int:
-        return 0 if trial.state == TrialState.FAILED else kept(state, trial)
+    def stingy(state: State, trial: Any) -> checkpoints.Keep:
+        given_up = checkpoints.Keep(0, -1)
+        return given_up if trial.state == TrialState.FAILED else keep(state, trial)
 
-    with patch.object(follow_up, "kept", stingy):
+    with patch.object(follow_up, "keep", stingy):
         yield
 
 
 @contextmanager
 def journal_never_synced() -> Iterator[None]:
     """A power cut may take the configuration of a checkpoint."""
-    with patch.object(JournalSync, "after", lambda self, facts: None):
+    with patch.object(JournalSync, "after", lambda self, facts, state: None):
+        yield
+
+
+@contextmanager
+def checkpoint_used_without_its_reports() -> Iterator[None]:
+    """A trial goes on from a checkpoint of which the journal has never heard."""
+    newest = MemoryTrialFolders.newest_checkpoint
+
+    def careless(self: MemoryTrialFolders, trial: int, but: int | None, known: int) -> Any:
+        return newest(self, trial, but, 1 << 60)
+
+    with patch.object(MemoryTrialFolders, "newest_checkpoint", careless):
         yield
 
 
@@ -507,6 +520,7 @@ BUGS: dict[str, Callable[[], Any]] = {
         checkpoint_left_by_the_dead,
         checkpoint_lost,
         journal_never_synced,
+        checkpoint_used_without_its_reports,
         *NODE_BUGS,
         *FIXED_BUGS,
     )

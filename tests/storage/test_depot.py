@@ -9,13 +9,13 @@ import pytest
 import toy_storage
 from toy_storage import tell
 
+from tuitune.core.study.checkpoints import Keep
 from tuitune.storage.depot import (
     Copy,
     Depot,
     StorageError,
     TornError,
     check_scheme,
-    superfluous,
     whole,
 )
 
@@ -41,8 +41,8 @@ def checkpoint(tmp_path: Path, step: int) -> Path:
     return folder
 
 
-def newest(depot: Depot, but: int | None = None) -> Copy | None:
-    return next(depot.newest(7, OURS, but), None)
+def newest(depot: Depot, but: int | None = None, known: int = 99) -> Copy | None:
+    return next(depot.newest(7, OURS, but, known), None)
 
 
 def is_brought(depot: Depot, copy: Copy, place: Path) -> bool:
@@ -59,23 +59,26 @@ def test_the_newest_checkpoint_is_brought_as_it_was(depot: Depot, tmp_path: Path
     assert newest(depot) is None
     for step in (3, 6, 9):
         depot.keep(7, 0, checkpoint(tmp_path, step), OURS)
-    assert [copy.step for copy in depot.newest(7, OURS, None)] == [9, 6]  # as on a disk
     assert newest(depot, but=9).step == 6
+    assert newest(depot, known=8).step == 6
     assert is_brought(depot, newest(depot), tmp_path / "brought")
 
 
 def test_what_an_abandoned_attempt_has_saved_later_is_removed(depot: Depot, tmp_path: Path):
     for step in (3, 9):
         depot.keep(7, 0, checkpoint(tmp_path, step), OURS)
-    depot.keep(7, 1, checkpoint(tmp_path, 6), OURS)
-    assert [copy.step for copy in depot.newest(7, OURS, None)] == [6, 3]
+    depot.leave(7, Keep(2, 6, live=True))
+    assert newest(depot).step == 9
+    depot.leave(7, Keep(2, 6))
+    assert newest(depot).step == 3
 
 
 def test_a_step_that_is_saved_again_replaces_the_one_before(depot: Depot, tmp_path: Path):
     folder = checkpoint(tmp_path, 3)
     depot.keep(7, 0, folder, OURS)
     again = depot.keep(7, 1, folder, OURS)
-    assert list(depot.newest(7, OURS, None)) == [again]
+    depot.leave(7, Keep(2, 3, live=True))
+    assert list(depot.newest(7, OURS, None, 99)) == [again]
 
 
 @pytest.mark.parametrize("how", ["tear", "cut"])
@@ -89,6 +92,7 @@ def test_a_torn_upload_is_never_the_newest(depot: Depot, tmp_path: Path, how: st
     assert newest(depot).step == 3
     assert is_brought(depot, newest(depot), tmp_path / "brought")
     depot.keep(7, 0, checkpoint(tmp_path, 9), OURS)
+    depot.leave(7, Keep(2, 9))
     place = tmp_path / "storage" / "study-1" / "0007" / "checkpoints"
     assert {path.name[:8] for path in place.iterdir()} == {"00000003", "00000009"}
 
@@ -100,7 +104,8 @@ def test_a_copy_whose_list_was_damaged_there_makes_no_other_one_superfluous(depo
     (place / f"{copy.name}.json").write_text("{")
     assert newest(depot).step == 3
     depot.keep(7, 0, checkpoint(tmp_path, 9), OURS)
-    assert [copy.step for copy in depot.newest(7, OURS, None)] == [9, 3]
+    depot.leave(7, Keep(2, 9, live=True))
+    assert [copy.step for copy in depot.newest(7, OURS, None, 99)] == [9, 3]
 
 
 def test_a_copy_that_was_damaged_there_is_not_brought(depot: Depot, tmp_path: Path):
@@ -126,9 +131,9 @@ def test_a_checkpoint_that_is_removed_meanwhile_is_told_apart(depot: Depot, tmp_
 def test_only_what_is_kept_stays(depot: Depot, tmp_path: Path, keep: int, left: list[int]):
     for step in (3, 6):
         depot.keep(7, 0, checkpoint(tmp_path, step), OURS)
-    depot.leave(7, keep)
-    assert [copy.step for copy in depot.newest(7, OURS, None)] == left
-    depot.leave(8, 0)  # which has nothing there
+    depot.leave(7, Keep(keep, 6))
+    assert [copy.step for copy in depot.newest(7, OURS, None, 99)] == left
+    depot.leave(8, Keep(0, -1))  # which has nothing there
 
 
 @pytest.mark.parametrize(
@@ -163,4 +168,3 @@ def test_an_unknown_scheme_is_told():
 def test_only_copies_with_a_list_are_whole():
     names = ["00000003-0000-aaaaaaaa", "00000003-0000-aaaaaaaa.json", "00000006-0000-bbbbbbbb", "x"]
     assert whole(names) == [Copy(3, 0, "aaaaaaaa")]
-    assert superfluous(names, Copy(9, 0, "cccccccc"), 2) == ["00000006-0000-bbbbbbbb"]

@@ -174,8 +174,8 @@ class _Agent:
         match message:
             case protocol.AskLog():
                 self._start(trials.tell_log(message))
-            case protocol.Leave(newest, in_storage):
-                trials.leave(newest, in_storage=in_storage)
+            case protocol.Leave(keeps, in_storage):
+                trials.leave(keeps, in_storage=in_storage)
             case protocol.Launch(text):
                 order = decode_order(text)
                 self._places.launched(order, time.time())

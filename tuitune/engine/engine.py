@@ -47,7 +47,7 @@ class Engine:
         self._failed = False
         self._asking = proposing.Proposing(self, deps)
         self._cleanup = follow_up.CheckpointCleanup(deps.trial_folders)
-        self._syncing = follow_up.JournalSync(deps.journal, self._sync_failed)
+        self._syncing = follow_up.JournalSync(deps.journal, deps.trial_folders, self._sync_failed)
         self._again = follow_up.LaunchRetry(self.take, deps.clock, self._loop, deps.timeouts)
         self.finished: asyncio.Future[ev.Finished] = self._loop.create_future()
 
@@ -178,7 +178,7 @@ class Engine:
     def _tend(self, facts: Sequence[ev.AnyFact]) -> None:
         """Sync the journal and remove checkpoints, as these facts call for it."""
         if self._broken is None and not follow_up.FOLLOWED_UP.isdisjoint(map(type, facts)):
-            self._syncing.after(facts)
+            self._syncing.after(facts, self.study.state)
             self._cleanup.after(facts, self.study.state)
 
     def _sync_failed(self, error: errors.StoreError) -> None:

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Final
 
 from tuitune.core import events as ev
-from tuitune.core.study.checkpoints import kept, may_go_on
-from tuitune.core.study.state import State
+from tuitune.core.study.checkpoints import WRITTEN, Keep, keep, known_step, may_go_on
+from tuitune.core.study.state import State, Trial
 from tuitune.engine.ports import Folders, Store, Timeouts
 from tuitune.store.errors import StoreError
 
@@ -46,18 +47,18 @@ class CheckpointCleanup:
             )
         if not settled and not anyone:
             return
-        newest = {n: kept(state, state.trials[n]) for n in settled if _has_ended(state, n)}
+        newest = {n: keep(state, state.trials[n]) for n in settled if _has_ended(state, n)}
         if anyone or state.leader in settled:
             newest |= self._beaten(state)
-        self.stocked.update(n for n, keeps in newest.items() if keeps)
-        self.stocked.difference_update(n for n, keeps in newest.items() if not keeps)
+        self.stocked.update(n for n, keeps in newest.items() if keeps.count)
+        self.stocked.difference_update(n for n, keeps in newest.items() if not keeps.count)
         if newest:
             self._trial_folders.leave(newest)
 
-    def _beaten(self, state: State) -> dict[int, int]:
+    def _beaten(self, state: State) -> dict[int, Keep]:
         """Trials that had a checkpoint to keep, and have none to keep now."""
-        stocked = (n for n in self.stocked if _has_ended(state, n))
-        return {n: 0 for n in stocked if not kept(state, state.trials[n])}
+        stocked = {n: keep(state, state.trials[n]) for n in self.stocked if _has_ended(state, n)}
+        return {n: keeps for n, keeps in stocked.items() if not keeps.count}
 
 
 def _has_ended(state: State, number: int) -> bool:
@@ -65,37 +66,61 @@ def _has_ended(state: State, number: int) -> bool:
 
 
 class JournalSync:
-    """Syncs the journal, so that a configuration survives a power cut if its checkpoints do.
+    """Syncs the journal when trials save, so that it survives a power cut if checkpoints do.
 
-    Once an attempt at most, when it begins to save; on a thread, since a disk that checkpoints are
-    written to may take seconds. For a power cut before that, the trial's folder has its
-    configuration (see `tuitune.engine.trial_folders`).
+    When an attempt begins to save, for its configuration, and with each checkpoint: the older ones
+    are removed only after that, since no trial goes on from a checkpoint that the journal does not
+    know. On a thread, one sync at a time: a disk that checkpoints are written to may take seconds.
+    For a power cut before that, the trial's folder has its configuration (see
+    `tuitune.engine.trial_folders`).
     """
 
-    def __init__(self, journal: Store, failed: Callable[[StoreError], None]) -> None:
+    def __init__(
+        self, journal: Store, trial_folders: Folders, failed: Callable[[StoreError], None]
+    ) -> None:
         self._journal = journal
+        self._trial_folders = trial_folders
         self._failed = failed
         self._launched: set[int] = set()  # trials, since the newest sync began
+        self._saved: dict[int, Keep] = {}  # the same, of those that have saved
+        self._is_due = False
+        self._syncing = False
 
-    def after(self, facts: Iterable[ev.AnyFact]) -> None:
-        """Start a sync if these facts, which are stored, call for one."""
-        due = False
+    def after(self, facts: Iterable[ev.AnyFact], state: State) -> None:
+        """Start a sync if these facts, which are stored, call for one; `state`: after them."""
         for fact in facts:
             if type(fact) is ev.Launch:
                 self._launched.add(fact.trial)
-            elif type(fact) is ev.SaveStarted or type(fact) is ev.Checkpointed:
-                due = due or fact.trial in self._launched
-        if due:
-            self._launched.clear()
-            loop = asyncio.get_running_loop()
-            loop.run_in_executor(None, self._journal.sync).add_done_callback(self._synced)
+            elif type(fact) is ev.SaveStarted:
+                self._is_due = self._is_due or fact.trial in self._launched
+            elif type(fact) is ev.Checkpointed and _counts(state.trials[fact.trial], fact):
+                self._saved[fact.trial] = Keep(WRITTEN, fact.step, live=True)
+        if (self._is_due or self._saved) and not self._syncing:
+            self._sync()
 
-    def _synced(self, future: asyncio.Future[None]) -> None:
+    def _sync(self) -> None:
+        saved, self._saved = self._saved, {}
+        self._launched.clear()
+        self._is_due, self._syncing = False, True
+        syncing = asyncio.get_running_loop().run_in_executor(None, self._journal.sync)
+        syncing.add_done_callback(partial(self._synced, saved))
+
+    def _synced(self, saved: dict[int, Keep], future: asyncio.Future[None]) -> None:
+        self._syncing = False
         error = None if future.cancelled() else future.exception()
         if isinstance(error, StoreError):
             self._failed(error)
         elif error is not None:
             raise error
+        elif not future.cancelled():
+            self._trial_folders.leave(saved)
+            if self._is_due or self._saved:
+                self._sync()
+
+
+def _counts(trial: Trial, saved: ev.Checkpointed) -> bool:
+    """Whether the next attempt may go on from it: not from what a lost one has told too late."""
+    return trial.attempt == saved.attempt and saved.step <= known_step(trial)
 
 
 class LaunchRetry:

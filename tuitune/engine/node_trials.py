@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from tuitune.core import events as ev
-from tuitune.core.study.state import Parked
+from tuitune.core.study import checkpoints, state
 from tuitune.engine import orders, trial_folders
 from tuitune.engine.uploads import Uploads, Wanted
 from tuitune.executors.base import Sink
@@ -70,12 +70,12 @@ class NodeTrials:
         if not self._give_up(trial, attempt, how):
             self.executor.signal(trial, attempt, how)
 
-    def leave(self, newest: dict[int, int], *, in_storage: bool) -> None:
+    def leave(self, keeps: dict[int, checkpoints.Keep], *, in_storage: bool) -> None:
         """As `Folders.leave`."""
         if self.prepares:
-            self.folders.leave(newest)
+            self.folders.leave(keeps)
         if in_storage and self.uploads is not None:
-            self.uploads.leave(newest)
+            self.uploads.leave(keeps)
 
     async def tell_log(self, ask: protocol.AskLog) -> None:
         """Tell a page of what an attempt has printed, here or, if it is stored, elsewhere."""
@@ -130,7 +130,9 @@ class NodeTrials:
     async def _bring(self, uploads: Uploads, order: Order, attempt: _Attempt) -> None:
         """Go on from what is in the storage."""
         key = order.trial, order.attempt
-        wanted = Wanted(*key, depot.digest(order.config), order.max_resource, order.known)
+        wanted = Wanted(
+            *key, depot.digest(order.config), order.max_resource, orders.known_of(order)
+        )
         try:
             moved = self._prepare(order, attempt)
             checkpoint = await uploads.begin(wanted)
@@ -235,7 +237,7 @@ class Place(NamedTuple):
     gpus: tuple[str, ...]
     share: float
     launched: float
-    parked: Parked | None = None
+    parked: state.Parked | None = None
 
 
 class Places:
@@ -270,7 +272,7 @@ class Places:
         if isinstance(fact, ev.Exited):
             del self.trials[fact.trial]
         elif isinstance(fact, ev.Parked):
-            home = Parked(fact.time, place.gpus[0], way=False)
+            home = state.Parked(fact.time, place.gpus[0], way=False)
             self.trials[fact.trial] = place._replace(gpus=(), parked=home)
         elif isinstance(fact, ev.Unpark):
             self.trials[fact.trial] = place._replace(gpus=fact.gpus)

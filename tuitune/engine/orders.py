@@ -8,16 +8,18 @@ from pathlib import Path
 from tuitune.core import events as ev
 from tuitune.core.placement.snapshots import Snapshot
 from tuitune.core.spec import StudySpec
-from tuitune.core.study.state import State, Trial
+from tuitune.core.study import checkpoints, state as st
 from tuitune.devices import quarantine, rocm
 from tuitune.engine import ports, settings
 from tuitune.executors.local.exit_text import shortage
 from tuitune.messages.command import fill_command, fill_variables, trial_values, variables_of_all
 from tuitune.trial.saved_files import newest
-from tuitune.trial.wire import Order
+from tuitune.trial.wire import MOST_STEP, Order
 
 
-def make_order(spec: StudySpec, state: State, trial: Trial, trial_folders: ports.Folders) -> Order:
+def make_order(
+    spec: StudySpec, state: st.State, trial: st.Trial, trial_folders: ports.Folders
+) -> Order:
     """The order for the trial's newest attempt, which goes on from its newest checkpoint."""
     order = draft_order(spec, state, trial)
     return located(order, trial_folders.folder(trial.number), newest_for(order, trial_folders))
@@ -28,10 +30,21 @@ def newest_for(order: Order, trial_folders: ports.Folders) -> Path | None:
 
     Not that of the last step: an attempt from there would report no objective.
     """
-    return trial_folders.newest_checkpoint(order.trial, but=order.max_resource)
+    return trial_folders.newest_checkpoint(order.trial, order.max_resource, known_of(order))
 
 
-def draft_order(spec: StudySpec, state: State, trial: Trial) -> Order:
+def known_of(order: Order) -> int:
+    """The newest step whose reports are all in the journal; -1: none."""
+    return -1 if order.known is None else order.known
+
+
+def _known(spec: StudySpec, trial: st.Trial) -> int:
+    """As `known_of`. A study that trains a trial on begins with a checkpoint of another study."""
+    is_given = bool(spec.search.source) and trial.checkpoint is None and not trial.step
+    return MOST_STEP if is_given else checkpoints.known_step(trial)
+
+
+def draft_order(spec: StudySpec, state: st.State, trial: st.Trial) -> Order:
     """The order for the trial's newest attempt, as long as its folder is not known."""
     seed = attempt_seed(spec.search.seed, trial.number, trial.attempt)
     variables = {name: text for name, text in spec.trial.env.items() if "{" in text}
@@ -59,7 +72,7 @@ def draft_order(spec: StudySpec, state: State, trial: Trial) -> Order:
         node=trial.node,
         gpus=trial.gpus,
         share=trial.share,
-        known=trial.checkpoint,
+        known=_known(spec, trial),
         values=trial.config if spec.trial.command or variables else {},
         parameters=tuple(p.name for p in spec.space.parameters) if variables else (),
     )
@@ -108,20 +121,20 @@ def moved_aside(place: str) -> str:
 
 def lost_checkpoint(order: Order, trial_folders: ports.Folders) -> str:
     """A warning if the newest checkpoint that the journal knows of can't be used; else empty."""
-    known, found = order.known, order.resume_step
-    if known is None or (found is not None and found >= known):
+    known, found = known_of(order), order.resume_step
+    if known in {-1, MOST_STEP} or (found is not None and found >= known):
         return ""
     where = "starts from the beginning" if found is None else f"goes on from step {found}"
     if (
         known == order.max_resource
-        and trial_folders.newest_checkpoint(order.trial, but=None) is not None
+        and trial_folders.newest_checkpoint(order.trial, None, known) is not None
     ):
         why = f"its checkpoint of step {known}, the last one, has no report that counts"
         return f"{why}: it {where}, so that there is one"
     return f"its checkpoint of step {known} is gone: it {where}"
 
 
-def gpu_environment(spec: StudySpec, state: State, trial: Trial) -> dict[str, str]:
+def gpu_environment(spec: StudySpec, state: st.State, trial: st.Trial) -> dict[str, str]:
     """Variables that let a trial see its own GPUs only, or none if it is to have none."""
     if trial.gpus:
         return _visible(trial.gpus)

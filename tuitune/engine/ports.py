@@ -8,7 +8,7 @@ import msgspec
 
 from tuitune.core.events import AnyFact, Settings
 from tuitune.core.search.proposal import History, Past, Proposal, Searcher
-from tuitune.core.study import Study, state
+from tuitune.core.study import Study, checkpoints, state
 from tuitune.store.rows import Progress, StudyRow, TrialRow
 
 
@@ -52,11 +52,14 @@ class Folders(Protocol):
         Returns where another configuration's folder was moved that was in its place, else "".
         """
 
-    def newest_checkpoint(self, trial: int, but: int | None) -> Path | None:
-        """The folder of the newest whole checkpoint, except step `but`; its name is the step."""
+    def newest_checkpoint(self, trial: int, but: int | None, known: int) -> Path | None:
+        """The folder of the newest whole checkpoint up to step `known`; its name is the step.
 
-    def leave(self, newest: Mapping[int, int]) -> None:
-        """`newest`: by trial, how many of its newest checkpoints stay; others are removed soon."""
+        but: not the one of this step.
+        """
+
+    def leave(self, keeps: Mapping[int, checkpoints.Keep]) -> None:
+        """`keeps`: by trial, which of its checkpoints stay; others are removed soon."""
 
 
 class ModelClient(Protocol):

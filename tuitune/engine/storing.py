@@ -141,8 +141,10 @@ def _bring(depot: Depot, folder: Path, study: Study, trial: int) -> bool:
     """Whether the trial's newest checkpoint there was newer than all in the study folder."""
     configuration = digest(study.spec.space.nested(study.state.trials[trial].config))
     place = folder / TRIALS / f"{trial:04d}" / CHECKPOINTS
-    here = [int(found.name) for found in place.glob("[0-9]*")] if place.is_dir() else []
-    for copy in depot.newest(trial, configuration, None):
+    found = [int(one.name) for one in place.glob("[0-9]*")] if place.is_dir() else []
+    known = checkpoints.known_step(study.state.trials[trial])
+    here = [step for step in found if step <= known]
+    for copy in depot.newest(trial, configuration, None, known):
         if copy.step <= max(here, default=-1):
             return False
         with contextlib.suppress(TornError):

@@ -14,6 +14,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from tuitune.core.study.checkpoints import Keep
 from tuitune.trial.checkpoints import CHECKPOINTS
 from tuitune.trial.saved_files import find
 
@@ -36,16 +37,16 @@ class _Removal:
         self._note = note
         self._reported = False
         self._turn = threading.Condition()
-        self._due: dict[int, int] = {}  # trial: how many of its newest checkpoints stay
-        self._failed: dict[int, int] = {}
+        self._due: dict[int, Keep] = {}  # by trial
+        self._failed: dict[int, Keep] = {}
         self._at: int | None = None
         self._has_begun = False
         self._closed = False
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="removal")
 
-    def leave(self, newest: Mapping[int, int]) -> None:
-        """`newest`: by trial, how many of its newest checkpoints stay; others are removed."""
-        if self._is_idle and len(newest) <= _FEW and not any(map(self._has_saved, newest)):
+    def leave(self, keeps: Mapping[int, Keep]) -> None:
+        """`keeps`: by trial, which of its checkpoints stay; others are removed."""
+        if self._is_idle and len(keeps) <= _FEW and not any(map(self._has_saved, keeps)):
             return  # as in a study that never saves: the thread is not woken
         with self._turn:
             if self._closed:
@@ -53,7 +54,8 @@ class _Removal:
             self._has_begun = True
             self._due.update(self._failed)
             self._failed.clear()
-            self._due.update(newest)
+            ended = self._due.keys() - {n for n, keep in self._due.items() if keep.live}
+            self._due.update((n, keep) for n, keep in keeps.items() if n not in ended)
         self._pool.submit(self._work)
 
     def spare(self, trial: int) -> None:
@@ -90,7 +92,7 @@ class _Removal:
             if moved:
                 self._empty_bin()
 
-    def _do(self, trial: int, keep: int) -> bool:
+    def _do(self, trial: int, keep: Keep) -> bool:
         """Returns whether the bin may hold something now."""
         try:
             return self._set_aside(trial, keep)
@@ -100,14 +102,14 @@ class _Removal:
             self._report(error)
             return True
 
-    def _next(self) -> tuple[int, int] | None:
+    def _next(self) -> tuple[int, Keep] | None:
         with self._turn:
             if not self._due:
                 return None
             self._at = trial = next(iter(self._due))
             return trial, self._due.pop(trial)
 
-    def _set_aside(self, trial: int, keep: int) -> bool:
+    def _set_aside(self, trial: int, keep: Keep) -> bool:
         """Returns whether there was anything to move. Raises OSError."""
         place = self._checkpoints(trial)
         try:
@@ -116,9 +118,11 @@ class _Removal:
             names = []
         folder = Path(place)
         there = [folder / name for name in names]
-        kept = set(whole(there)[-keep:]) if keep else set()
-        superfluous = [path for path in there if path not in kept]
-        if not keep and self._saves is not None:
+        steps = {path: int(path.name) for path in whole(there)}
+        gone = keep.superfluous(steps.values())
+        # of an attempt that has ended nothing is being written any more
+        superfluous = [p for p in there if (steps[p] in gone if p in steps else not keep.live)]
+        if not keep.count and self._saves is not None:
             own = folder.parent
             superfluous += [own / found for found in find(str(own), self._saves)]
         if superfluous:
@@ -127,7 +131,7 @@ class _Removal:
             for number, path in enumerate(superfluous):
                 with contextlib.suppress(FileNotFoundError):  # it was in one that has been moved
                     move(path, aside / f"{number}-{path.name}")
-        if not kept and names:
+        if names and len(superfluous) == len(names):
             with contextlib.suppress(OSError):  # a link to a folder elsewhere stays
                 folder.rmdir()
         return bool(superfluous)
@@ -199,7 +203,7 @@ class TrialFolders:
         """`saves`: the files of commands that are removed with their checkpoints, as a glob."""
         self._trials = trials
         self._removal = _Removal(trials, note, saves)
-        self.elsewhere: Callable[[Mapping[int, int]], None] | None = None  # `leave` of nodes
+        self.elsewhere: Callable[[Mapping[int, Keep]], None] | None = None  # `leave` of nodes
 
     def folder(self, trial: int) -> Path:
         """The trial's folder, which may not exist yet."""
@@ -236,8 +240,8 @@ class TrialFolders:
         path.write_text(ours, encoding="utf-8")
         return moved
 
-    def newest_checkpoint(self, trial: int, but: int | None) -> Path | None:
-        """The whole checkpoint with the highest step, except the step `but`.
+    def newest_checkpoint(self, trial: int, but: int | None, known: int) -> Path | None:
+        """The whole checkpoint with the highest step up to `known`, except the step `but`.
 
         Read from the disk: the journal may be wrong about which are there.
         """
@@ -247,13 +251,14 @@ class TrialFolders:
         except (FileNotFoundError, NotADirectoryError):
             return None
         found = whole([Path(place, name) for name in names])
-        return next((path for path in reversed(found) if int(path.name) != but), None)
+        steps = ((path, int(path.name)) for path in reversed(found))
+        return next((path for path, step in steps if step != but and step <= known), None)
 
-    def leave(self, newest: Mapping[int, int]) -> None:
-        """`newest`: by trial, how many of its newest checkpoints stay; others are removed soon."""
-        self._removal.leave(newest)
+    def leave(self, keeps: Mapping[int, Keep]) -> None:
+        """`keeps`: by trial, which of its checkpoints stay; others are removed soon."""
+        self._removal.leave(keeps)
         if self.elsewhere is not None:
-            self.elsewhere(newest)
+            self.elsewhere(keeps)
 
     async def close(self) -> None:
         """Wait until all is removed that can be."""

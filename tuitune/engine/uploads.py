@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
-import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from tuitune.core.study.checkpoints import WRITTEN, Keep
 from tuitune.engine.trial_folders import TrialFolders
 from tuitune.storage.depot import Copy, Depot, StorageError, TornError
 from tuitune.trial.checkpoints import CHECKPOINTS, written
@@ -36,7 +37,7 @@ class Wanted(NamedTuple):
     attempt: int
     configuration: str  # see `copies.digest`
     but: int | None  # not from this step
-    known: int | None  # the step that the journal knows of
+    known: int  # up to this step, which the journal knows of
 
 
 @dataclass(slots=True)
@@ -83,10 +84,13 @@ class Uploads:
         log = self._folders.folder(trial) / "output.log"
         start = log.stat().st_size if log.exists() else 0
         self._trials[trial] = _Trial(wanted.attempt, wanted.configuration, start)
-        here = self._folders.newest_checkpoint(trial, wanted.but)
+        here = self._folders.newest_checkpoint(trial, wanted.but, wanted.known)
+        keep = Keep(WRITTEN, wanted.known)  # nothing that an earlier attempt has told of in vain
         for depot in (self._stores.now, *self._stores.earlier):
             try:
                 found = await self._call(self._bring, depot, wanted, here)
+                if depot is self._depot:
+                    await self._call(_quietly, partial(depot.leave, trial, keep))
             except StorageError as error:
                 self._note(str(error))
                 raise
@@ -95,9 +99,9 @@ class Uploads:
         return here
 
     def _bring(self, depot: Depot, wanted: Wanted, here: Path | None) -> Path | None:
-        """Runs on a thread. The checkpoint `here` is used if it is newer and in the journal."""
+        """Runs on a thread. The checkpoint `here` is used if it is newer and the journal's."""
         trial = wanted.trial
-        for copy in depot.newest(trial, wanted.configuration, wanted.but):
+        for copy in depot.newest(trial, wanted.configuration, wanted.but, wanted.known):
             if here is not None and wanted.known == int(here.name) > copy.step:
                 return here
             place = self._folders.folder(trial) / CHECKPOINTS / f"{copy.step:08d}"
@@ -130,10 +134,10 @@ class Uploads:
         self._logs.add(task)
         task.add_done_callback(self._logs.discard)
 
-    def leave(self, newest: dict[int, int]) -> None:
+    def leave(self, keeps: dict[int, Keep]) -> None:
         """As `Folders.leave`, for the storage."""
-        for trial, keep in newest.items():
-            self._pool.submit(_quietly, functools.partial(self._depot.leave, trial, keep))
+        for trial, keep in keeps.items():
+            self._pool.submit(_quietly, partial(self._depot.leave, trial, keep))
 
     async def log(self, trial: int, attempt: int) -> bytes:
         """The part of an attempt's log that is stored. Raises StorageError."""
@@ -170,15 +174,13 @@ class Uploads:
         await asyncio.sleep(max(0.0, min(delay, left)))
 
     async def _upload(self, trial: int, found: _Trial) -> str:
-        """Why it failed; "" if the newest checkpoint of here is stored."""
-        newest = self._folders.newest_checkpoint(trial, None)
-        if newest is None:
-            return ""
+        """Why it failed; "" if the newest checkpoint that is due is stored."""
+        newest = self._folders.folder(trial) / CHECKPOINTS / f"{found.due[-1]:08d}"
         try:
             copy = await self._call(
                 self._depot.keep, trial, found.attempt, newest, found.configuration
             )
-        except FileNotFoundError:  # a newer one has come
+        except FileNotFoundError:  # it was written again
             return "it was removed meanwhile"
         except (StorageError, OSError) as error:
             why = str(error)

@@ -10,6 +10,7 @@ import msgspec
 
 from tuitune.core.events import AnyFact, Event, Node
 from tuitune.core.placement.snapshots import NodeReadings
+from tuitune.core.study.checkpoints import Keep
 from tuitune.trial.wire import Order
 
 
@@ -113,8 +114,8 @@ class HasNodes(Protocol):
     def follow_log(self, trial: int, attempt: int) -> None:
         """Add to the trial's log in the study folder what the attempt has printed since."""
 
-    def leave(self, newest: Mapping[int, int]) -> None:
-        """Keep so many of the newest checkpoints of each trial, on nodes and in the storage."""
+    def leave(self, keeps: Mapping[int, Keep]) -> None:
+        """As `Folders.leave`, on nodes and in the storage."""
 
     def act_on(self, facts: Sequence[AnyFact], study: str) -> None:
         """Take in facts that are stored: GPUs that are set aside, settings, trials to be parked."""

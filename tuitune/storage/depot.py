@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from tuitune.core.study.checkpoints import Keep
 from tuitune.trial.checkpoints import CHECKPOINTS
 
-_KEPT = 2  # copies of a trial that has not ended
 _LOGS = "logs"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 LIST = ".json"  # ends the name of a copy's list, which is written last
@@ -52,17 +52,6 @@ def whole(names: Iterable[str]) -> list[Copy]:
     """The copies among these names that have their list, the newest first."""
     found = (parsed(name) for name in names if name.endswith(LIST))
     return sorted((copy for copy in found if copy is not None), reverse=True)
-
-
-def superfluous(names: Iterable[str], newest: Copy, kept: int) -> list[str]:
-    """The names to remove once this copy is whole: all but it, and `kept` - 1 before it.
-
-    Copies of later steps belong to an attempt that was abandoned.
-    """
-    there = list(names)
-    steps = [copy for copy in whole(there) if copy.step < newest.step]
-    stay = {newest, *steps[: kept - 1]}
-    return [name for name in there if (copy := parsed(name)) and copy not in stay]
 
 
 class Contents(msgspec.Struct, frozen=True):
@@ -154,7 +143,7 @@ class Depot:
     # --- checkpoints -----------------------------------------------------------------------------
 
     def keep(self, trial: int, attempt: int, folder: Path, configuration: str) -> Copy:
-        """Copy a checkpoint there; whole copies that it makes superfluous are removed.
+        """Copy a checkpoint there.
 
         folder: its name is the step. Raises FileNotFoundError where it has been removed meanwhile.
         """
@@ -171,16 +160,7 @@ class Depot:
             if contents(folder, configuration) != about:
                 raise _gone(folder) from error
             raise
-        with contextlib.suppress(StorageError):  # they only take room
-            self._remove_superfluous(trial, copy)
         return copy
-
-    def _remove_superfluous(self, trial: int, newest: Copy) -> None:
-        names = self._names(trial)
-        torn = [copy for copy in whole(names) if copy != newest and not self._about(trial, copy)]
-        lists = [f"{copy.name}{LIST}" for copy in torn]
-        others = [name for name in names if name not in lists]
-        self._remove(trial, [*lists, *superfluous(others, newest, _KEPT)])
 
     def _write(self, folder: Path, place: str, about: Contents) -> None:
         self._fs.makedirs(place, exist_ok=True)
@@ -204,10 +184,11 @@ class Depot:
         if wrong:
             raise TornError(f"{self.place}: {wrong[0]} has arrived in part only")
 
-    def newest(self, trial: int, configuration: str, but: int | None) -> Iterator[Copy]:
-        """Whole copies of this configuration, newest first, except those of step `but`."""
+    def newest(self, trial: int, configuration: str, but: int | None, known: int) -> Iterator[Copy]:
+        """Whole copies of this configuration up to step `known`, newest first; none of `but`."""
         for copy in whole(self._names(trial)):
-            about = self._about(trial, copy) if copy.step != but else None
+            is_wanted = copy.step != but and copy.step <= known
+            about = self._about(trial, copy) if is_wanted else None
             if about is not None and about.configuration == configuration:
                 yield copy
 
@@ -228,11 +209,17 @@ class Depot:
                 raise TornError(f"{self.place}: {copy.name}/{name} is torn")
             os.utime(target, ns=(changed, changed))
 
-    def leave(self, trial: int, keep: int) -> None:
-        """Remove all but so many of the trial's newest copies."""
+    def leave(self, trial: int, keep: Keep) -> None:
+        """Remove the copies that do not stay; and those that were cut off, if no attempt runs."""
         names = self._names(trial)
-        stay = set(whole(names)[:keep])
-        self._remove(trial, [name for name in names if parsed(name) not in stay])
+        listed = whole(names)
+        by_step = {copy.step: copy for copy in reversed(listed) if self._about(trial, copy)}
+        there = [by_step[step] for step in sorted(by_step, reverse=True)]
+        counting = [copy for copy in there if copy.step <= keep.known][: keep.count]
+        later = [copy for copy in there if copy.step > keep.known and keep.live]
+        stay = {*counting, *later}
+        gone = set(listed) - stay if keep.live else {parsed(name) for name in names} - stay
+        self._remove(trial, [name for name in names if parsed(name) in gone])
 
     def _about(self, trial: int, copy: Copy) -> Contents | None:
         """None: its list is torn or gone."""

@@ -151,7 +151,7 @@ class Trial:
         Whatever is raised inside, TrialStopped too, discards the checkpoint.
         """
         # A script that never saves doesn't pay for this import.
-        from tuitune.trial.checkpoints import CHECKPOINTS, clear_remains, written  # noqa: PLC0415
+        from tuitune.trial import checkpoints  # noqa: PLC0415
 
         number = wire.whole(step)
         if number is None or not 0 <= number <= wire.MOST_STEP:
@@ -159,14 +159,16 @@ class Trial:
             raise ValueError(f"checkpoint({kind}): a step is a whole number from 0 to 2**53")
         if not self._reporter.take():
             raise link.SecondReporterError
-        folder = self.folder / CHECKPOINTS
+        folder = self.folder / checkpoints.CHECKPOINTS
         if not self._saved:
             self._saved = True
-            clear_remains(folder, self.attempt)
+            checkpoints.clear_remains(folder, self._order)
         self._link.mention(wire.Saving(number))
         try:
-            with written(folder, number, self.attempt) as place:
+            with checkpoints.written(folder, number, self.attempt) as place:
                 yield place
+            if self._order.known is None:
+                checkpoints.keep_newest(folder, number)
         except BaseException as error:
             self._link.mention(wire.Saving(number, wire.one_line(error)))
             raise

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tuitune.trial.wire import Order
+
 CHECKPOINTS = "checkpoints"  # the folder of them, in the trial's
 _ASIDE = ".tmp-"  # begins the names of folders that are being written
 _KEPT = 2
@@ -41,7 +43,6 @@ def written(folder: Path, step: int, attempt: int) -> Iterator[Path]:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(aside)) from error
         raise
     _sync_one(folder)
-    _forget(folder, step)
 
 
 def _is_full(folder: Path) -> bool:
@@ -53,12 +54,17 @@ def _is_full(folder: Path) -> bool:
     return disk.f_bavail * disk.f_frsize < _LEAST_FREE
 
 
-def clear_remains(folder: Path, attempt: int) -> None:
-    """Remove temporary folders of attempts before this one that were killed while they saved."""
+def clear_remains(folder: Path, order: Order) -> None:
+    """Remove what earlier attempts have left that this one does not go on from.
+
+    That is temporary folders, and later checkpoints: no report of theirs may have arrived.
+    """
+    resumed = -1 if order.resume_step is None else order.resume_step
     if folder.is_dir():
         for entry in folder.iterdir():
-            if _is_older(entry.name, attempt):
+            if _is_older(entry.name, order.attempt):
                 shutil.rmtree(entry, ignore_errors=True)
+        _remove(folder, [step for step in _steps(folder) if step > resumed])
 
 
 def _is_older(name: str, attempt: int) -> bool:
@@ -90,14 +96,21 @@ def _set_aside(place: Path) -> Path:
     return old
 
 
-def _forget(folder: Path, step: int) -> None:
-    """Keep this step and the one before it; later ones are of an attempt that was abandoned."""
-    steps = sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdigit())
+def keep_newest(folder: Path, step: int) -> None:
+    """Keep this step and the one before it, where no engine does."""
+    steps = _steps(folder)
     kept = [found for found in steps if found <= step][-_KEPT:]
-    for found in steps:
-        if found not in kept:
-            with suppress(OSError):
-                shutil.rmtree(_set_aside(folder / f"{found:08d}"), ignore_errors=True)
+    _remove(folder, [found for found in steps if found not in kept])
+
+
+def _steps(folder: Path) -> list[int]:
+    return sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdigit())
+
+
+def _remove(folder: Path, steps: list[int]) -> None:
+    for step in steps:
+        with suppress(OSError):
+            shutil.rmtree(_set_aside(folder / f"{step:08d}"), ignore_errors=True)
 
 
 def _sync(folder: Path) -> None:

@@ -34,6 +34,7 @@ class Saves:
         self._folder = order.folder
         self._pattern = order.saves or ""
         self._attempt = order.attempt
+        self._order = order
         self._every = order.checkpoint_every
         self._checkpoint = order.resume_path
         self._channel = channel
@@ -54,7 +55,7 @@ class Saves:
 
         Newer files of an earlier attempt are removed, since they may be torn.
         """
-        checkpoints.clear_remains(Path(self._folder, checkpoints.CHECKPOINTS), self._attempt)
+        checkpoints.clear_remains(Path(self._folder, checkpoints.CHECKPOINTS), self._order)
         with contextlib.suppress(FileNotFoundError):
             reports_itself(self._folder).unlink()
         saved_files.restore(self._folder, self._pattern, self._checkpoint)

@@ -52,7 +52,7 @@ class Order(NamedTuple):
     node: str = ""  # that the attempt runs on; empty: the engine's own machine
     gpus: Sequence[str] = ()  # UUIDs
     share: float = 0.0  # of each GPU; 0: packed
-    known: int | None = None  # the step of the newest checkpoint that the journal knows of
+    known: int | None = None  # the journal's newest checkpoint; -1: none; None: no journal
     values: Mapping[str, Any] = {}  # by parameter: what `command` and `env` are still to be filled
     parameters: Sequence[str] = ()  # in with; empty once that is done
 

@@ -1,11 +1,32 @@
 """Checkpoints of trials: how many are kept, and on which nodes they are."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+
+import msgspec
 
 from tuitune.core.events import ENDED, TrialState
 from tuitune.core.study import state as st
 
-WRITTEN = 2  # the newest checkpoints of a trial, which a writer leaves
+WRITTEN = 2  # the newest checkpoints of a trial that has not ended, which stay
+
+
+class Keep(msgspec.Struct, frozen=True):
+    """Which of a trial's checkpoints stay: so many of the newest, up to the step `known`.
+
+    Reports after that are not in the journal, so that no later checkpoint is ever used. live: an
+    attempt may still tell of later ones, which stay as well.
+    """
+
+    count: int
+    known: int  # -1: there is none
+    live: bool = False
+
+    def superfluous(self, steps: Iterable[int]) -> set[int]:
+        """Those of these steps whose checkpoints are removed."""
+        there = set(steps)
+        counting = sorted(step for step in there if step <= self.known)
+        stay = set(counting[-self.count :]) if self.count else set()
+        return {step for step in there - stay if step <= self.known or not self.live}
 
 
 def kept(state: st.State, trial: st.Trial) -> int:
@@ -21,6 +42,16 @@ def kept(state: st.State, trial: st.Trial) -> int:
         return int(keep == "all" or (keep == "best" and _may_be_best(state, trial)))
     stays = keep == "all" or (keep == "best" and not trial.not_promoted)
     return int(may_go_on(trial) and (stays or not state.complete))
+
+
+def keep(state: st.State, trial: st.Trial) -> Keep:
+    """Which checkpoints of a trial without an attempt stay."""
+    return Keep(kept(state, trial), known_step(trial))
+
+
+def known_step(trial: st.Trial) -> int:
+    """The newest checkpoint that the journal knows of; -1: none."""
+    return -1 if trial.checkpoint is None else trial.checkpoint
 
 
 def may_go_on(trial: st.Trial) -> bool:

@@ -10,6 +10,7 @@ import msgspec
 
 from tuitune.core import events as ev, spec
 from tuitune.core.placement.snapshots import NodeReadings
+from tuitune.core.study.checkpoints import Keep
 from tuitune.executors.base import Clock, Plan, Sink
 from tuitune.executors.remote import peers, protocol, study_files
 from tuitune.executors.remote.link import LEASE, LOST, Link, Sender
@@ -69,7 +70,7 @@ class NodesExecutor:
         self._changed = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
         self._readings: dict[str, NodeReadings] = {}
-        self._left: dict[int, int] = {}  # as `leave` was told: for nodes that join later
+        self._left: dict[int, Keep] = {}  # as `leave` was told: for nodes that join later
         self._news = peers.Teller(sink, clock)
         self._broken = ""
         self._closed = False
@@ -172,11 +173,16 @@ class NodesExecutor:
         """As `HasNodes.follow_log`."""
         self._ask(trial, attempt, self._files.logs.ask(trial, attempt))
 
-    def leave(self, newest: Mapping[int, int]) -> None:
-        """As `HasNodes.leave`."""
-        self._left |= newest
+    def leave(self, keeps: Mapping[int, Keep]) -> None:
+        """As `HasNodes.leave`; only the node that runs a trial has what is removed meanwhile."""
+        ended = {trial: keep for trial, keep in keeps.items() if not keep.live}
+        self._left |= ended
         for at, peer in enumerate(self._ready()):
-            peer.tell(protocol.Leave(dict(newest), in_storage=at == 0), urgent=False)
+            running = {trial for trial, _ in peer.attempts}
+            own = {trial: keep for trial, keep in keeps.items() if keep.live and trial in running}
+            for some, in_storage in ((ended, at == 0), (own, True)):
+                if some:
+                    peer.tell(protocol.Leave(some, in_storage=in_storage), urgent=False)
 
     def _tell_all(self, message: protocol.ToAgent) -> None:
         for peer in self._ready():

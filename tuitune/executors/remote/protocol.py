@@ -7,6 +7,7 @@ import msgspec
 from tuitune.core.events import Event, Gpu, Park, SetAside, Settings, Unpark
 from tuitune.core.placement.snapshots import NodeReadings
 from tuitune.core.spec import DevicesSpec
+from tuitune.core.study.checkpoints import Keep
 from tuitune.executors.base import Plan
 
 
@@ -113,7 +114,7 @@ class AskLog(msgspec.Struct, frozen=True, tag=True):
 class Leave(msgspec.Struct, frozen=True, tag=True):
     """As `Folders.leave`; in_storage: there as well."""
 
-    newest: dict[int, int]
+    keeps: dict[int, Keep]
     in_storage: bool
 
 
