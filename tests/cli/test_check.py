@@ -94,6 +94,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
         ('import os\nos.environ.update({"A": "", "CUDA_VISIBLE_DEVICES": "1"})\n', 2),
         ("import os\nos.environ.update(CUDA_VISIBLE_DEVICES='1')\n", 2),
         ("import os\nos.putenv('CUDA_VISIBLE_DEVICES', '1')\n", 2),
+        ("\ufeffimport os\nos.putenv('CUDA_VISIBLE_DEVICES', '1')\n", 2),  # by a Windows editor
         (UNSET, 0),
     ],
 )

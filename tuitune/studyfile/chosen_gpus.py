@@ -11,7 +11,7 @@ from tuitune.studyfile.targets import file_of
 from tuitune.studyfile.trial import working_folder
 
 _VARIABLE = "CUDA_VISIBLE_DEVICES"
-_IN_SHELL = re.compile(rf"^\s*(export\s+)?{_VARIABLE}=")
+_IN_SHELL = re.compile(rf"^\s*(export\s+)?{_VARIABLE}=".encode())
 
 
 def chosen_gpus(spec: StudySpec) -> list[tuple[Path, int]]:
@@ -23,7 +23,7 @@ def chosen_gpus(spec: StudySpec) -> list[tuple[Path, int]]:
     found = []
     for file in _sources(spec):
         try:
-            text = file.read_text(encoding="utf-8")
+            text = file.read_bytes()  # of whatever encoding
             lines = _in_python(ast.parse(text)) if file.suffix == ".py" else _in_shell(text)
             found += [(file, line) for line in sorted(lines)]
         except (OSError, ValueError, SyntaxError):
@@ -49,7 +49,7 @@ def _sources(spec: StudySpec) -> list[Path]:
     return [] if file is None else [file]
 
 
-def _in_shell(text: str) -> Iterator[int]:
+def _in_shell(text: bytes) -> Iterator[int]:
     return (n for n, line in enumerate(text.splitlines(), 1) if _IN_SHELL.match(line))
 
 
