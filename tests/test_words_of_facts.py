@@ -251,7 +251,7 @@ def test_each_reason_to_leave_has_words(reason: ev.StopReason) -> None:
         ),
         (
             ev.OnWrongGpu(0.0, 3, 1, WrongGpu(3, 0, (2,))),
-            "computes on GPU 0, which it was not given",
+            "computes on GPU 0 and was given GPU 2: its program sets CUDA_VISIBLE_DEVICES by itself, remove that",
         ),
         (ev.ParkFailed(0.0, 3, 1, "no memory"), "can not be parked: no memory"),
         (ev.ParkFailed(0.0, 3, 1, "no memory", broken=True), "it is lost: no memory"),

@@ -182,6 +182,15 @@ def test_why_nothing_starts_is_seen_at_every_width(width):
     assert "nothing starts" in shown[0]
 
 
+@pytest.mark.parametrize("width", [80, 140])
+@pytest.mark.parametrize("finishing", [False, True])
+def test_why_a_study_was_given_up_is_seen_at_every_width(width, finishing):
+    why = "#0 computes on GPU 0 and was given GPU 3: remove train.py:7, which sets CUDA_VISIBLE_DEVICES"
+    given_up = study(halted=why, failed=True, finishing=finishing)
+    shown = said(snapshot(rows("ccr"), study=given_up), width).splitlines()
+    assert "#0 computes on GPU 0 and was given GPU 3: remove" in shown[1]
+
+
 def test_below_the_least_size_it_says_what_the_trials_need():
     for size in ((80, 7), (50, 24)):
         shown = text(status.StatusPane().lines(context(snapshot(rows("cr"))), Size(*size)))

@@ -190,7 +190,7 @@ TELL: dict[type[ev.Fact], Callable[[Any], str]] = {
     ev.LaunchBlocked: _blocked,
     ev.DevicesChanged: lambda f: reason_words(f.why),
     ev.NodeChanged: lambda f: reason_words(f.why),
-    ev.OnWrongGpu: lambda f: f"computes on GPU {f.why.gpu}, which it was not given",
+    ev.OnWrongGpu: lambda f: reason_words(f.why).removeprefix(f"{text.trial_name(f.trial)} "),
     ev.SetAside: _set_aside,
     ev.Packed: lambda f: f"{f.model}: {reason_words(f.why)}",
     ev.Halted: _halted,

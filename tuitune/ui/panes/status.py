@@ -25,6 +25,7 @@ _TOO_SMALL = f"the trials need {layout.LEAST[0]} columns and {layout.LEAST[1]} l
 _CALM = frozenset({"success", "info", "text"})  # roles of signs whose words need no colour
 _GAP = 3  # blanks between two segments
 _LEAST_REASON = 24  # columns
+_WIDE = 120  # columns that have room for the best value and for a reason, too
 
 
 class StatusPane:
@@ -79,10 +80,11 @@ def _first(context: RenderContext, width: int) -> lines.Line:
 
 def _second(context: RenderContext, width: int, spark: str) -> lines.Line:
     message = phrases.notice(context)
-    blocked = context.snapshot.study.blocked and not context.snapshot.study.halted
-    right = _progress(context, 0 if message or blocked else width)
+    right = _progress(context, 0 if message or _is_stuck(context) else width)
     room = width - lines.width_of(right) - _GAP
     first = _cut_to(message, room) if message else _best(context)
+    if context.snapshot.study.failed and not message and width < _WIDE:
+        first = ()  # what to mend comes first
     segments = [
         lines.Segment(9, first),
         lines.Segment(3, lines.line(("" if message else spark, "info"))),
@@ -124,10 +126,16 @@ def _time(snapshot: Snapshot) -> str:
     return f"{duration(elapsed(snapshot))} so far"
 
 
+def _is_stuck(context: RenderContext) -> bool:
+    """Whether no trial starts until somebody mends something."""
+    study = context.snapshot.study
+    return study.failed or bool(study.blocked and not study.halted)
+
+
 def _reason(context: RenderContext, room: int) -> lines.Segment:
-    """Why the study has ended, or why no trial starts; the latter is never left out."""
+    """Why the study has ended, or why no trial starts until that is mended: never left out."""
     words = phrases.why_ended(context)
-    if context.snapshot.study.blocked and not context.snapshot.study.halted:
+    if _is_stuck(context):
         return lines.Segment(8, _cut_to(lines.line((words, "error")), max(room, _LEAST_REASON)))
     return lines.Segment(5, lines.line((words, "muted")))
 
