@@ -73,6 +73,21 @@ def test_what_is_dropped_takes_the_half_written_along(tmp_path):
     assert not (trial_folders.folder(1) / "checkpoints").exists()
 
 
+def test_of_what_is_to_stay_the_last_word_counts(tmp_path):
+    """It waits behind other removals; a word about a running attempt is older, however late."""
+    trial_folders = TrialFolders(tmp_path)
+    for name in ("00000001", "00000002", "00000003"):
+        checkpoint(trial_folders, 0, name)
+    holding, held = threading.Event(), threading.Event()
+    trial_folders._removal._pool.submit(lambda: (held.set(), holding.wait()))
+    held.wait()
+    for keep in (Keep(2, 3, live=True), Keep(1, 3), NONE, Keep(2, 3, live=True)):
+        trial_folders.leave({0: keep})
+    holding.set()
+    close(trial_folders)
+    assert names(trial_folders, 0) == []
+
+
 def test_checkpoints_that_are_a_link_to_another_place_go_and_the_link_stays(tmp_path):
     trial_folders, elsewhere = TrialFolders(tmp_path / "trials"), tmp_path / "big"
     trial_folders.prepare(0, {})

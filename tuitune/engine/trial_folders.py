@@ -54,8 +54,9 @@ class _Removal:
             self._has_begun = True
             self._due.update(self._failed)
             self._failed.clear()
-            ended = self._due.keys() - {n for n, keep in self._due.items() if keep.live}
-            self._due.update((n, keep) for n, keep in keeps.items() if n not in ended)
+            ended = {n for n, keep in self._due.items() if not keep.live}
+            news = keeps.items()
+            self._due.update((n, keep) for n, keep in news if not (keep.live and n in ended))
         self._pool.submit(self._work)
 
     def spare(self, trial: int) -> None:
