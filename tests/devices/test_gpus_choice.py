@@ -113,6 +113,13 @@ def test_the_first_neighbour_is_tried_on_one_gpu_of_a_model_and_further_ones_on_
     assert choose(machine(2), loads(known(2, 1), g0=two, g1=three), "auto") == ("g0",)
 
 
+def test_one_more_that_was_a_clear_loss_is_tried_again_on_one_gpu():
+    two, three, packing = [PACKED] * 2, [PACKED] * 3, known(2, 1)
+    packing.capacities["A100"].steep = True
+    assert choose(machine(2), loads(packing, g0=two, g1=two), "auto") is not None
+    assert choose(machine(2), loads(packing, g0=two, g1=three), "auto") is None
+
+
 def test_gpus_that_can_not_be_shared_are_not():
     half = Resident(0.5, 0, 0)
     assert choose(machine(1, packs=False), loads(known(9), g0=[PACKED]), "auto") is None

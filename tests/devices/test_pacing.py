@@ -180,9 +180,10 @@ def test_what_was_kept_is_left_where_it_hinders_after_all():
     assert capacity.gains == {2: 1.8}
 
 
-def test_it_is_tried_again_when_many_more_have_ended_and_seldom_where_one_alone_did_most():
-    for kept, soon, late in ((3, 19, 20), (1, 39, 40)):
-        capacity = Capacity(kept, 0, ceiling=kept + 1, closed=10)
+def test_it_is_tried_again_when_many_more_have_ended_and_seldom_where_that_cost_much():
+    for kept, gain, soon, late in ((3, 1.0, 19, 20), (1, 1.0, 39, 40), (3, 0.7, 39, 40)):
+        capacity = Capacity(kept)
+        settle(capacity, Finding(kept, kept + 1, gain, kept, open=False), ended=10)
         throughput.retry(capacity, soon)
         assert capacity.step == 0
         throughput.retry(capacity, late)
@@ -240,6 +241,17 @@ def test_how_fast_fewer_are_than_what_is_compared_tells_nothing_of_it():
     gpu = Gpu(Capacity(3, 0), 1)
     gpu.report(1.0, 9)
     assert throughput.intervals(gpu.capacity, gpu.paces[0]) == 0
+
+
+def test_how_fast_more_are_than_what_is_compared_tells_nothing_of_it():
+    gpu = Gpu(Capacity(4, 1, ceiling=6), 6)  # two of the six have yet to leave
+    assert gpu.report(3.0, 9) is None
+    gpu.leave()
+    gpu.report(1.0, 9)
+    gpu.leave()
+    finding = gpu.report(1.0, 9)
+    assert finding is not None
+    assert finding.kept == 5
 
 
 def test_half_way_to_what_was_reached_is_tried_and_not_to_what_was_aimed_at():

@@ -84,6 +84,31 @@ class Drawn:
         return _program(reports, duty, friction, min(40.0, memory * scale), growth)
 
 
+@dataclass(frozen=True, slots=True)
+class Cliff:
+    """Trials that hardly hinder each other, until one more makes all of them slow."""
+
+    most: int  # as many are best
+    left: float  # of the work that so many do together, whatever number there is above
+
+    @property
+    def name(self) -> str:
+        return f"{self.left:g} beyond {self.most}"
+
+    def pace_of(self) -> PaceOf:
+        return self._pace
+
+    def _pace(self, together: Sequence[Program]) -> float:
+        count = len(together)
+        each = 0.98 ** (min(max(1, count), self.most) - 1)
+        return each if count <= self.most else each * self.left * self.most / count
+
+    def trial(self, chance: Random) -> Program:
+        seconds = chance.choice((6.0, 30.0)) * (0.8 + 0.4 * chance.random())
+        reports = [seconds * chance.lognormvariate(0, 0.1) for _ in range(30)]
+        return _program(reports, 0.3, 0.0, 2.0, 1.1)
+
+
 SHORT = {  # reports, seconds before each, seconds of its start
     "12 of 0.05 s": (12, 0.05, 0.0),
     "12 of 0.35 s": (12, 0.35, 0.0),

@@ -157,11 +157,12 @@ def _packed(usable: Sequence[Gpu], loads: Loads) -> Gpu | None:
     below = [gpu for gpu in shared if len(loads.on(gpu)) < of(gpu).kept]
     if below:
         return min(below, key=lambda gpu: (len(loads.on(gpu)), *_idleness(gpu)))
-    tried = {*loads.shared, *(gpu.name for gpu in usable if len(loads.on(gpu)) > 1)}
+    tried = {gpu.name for gpu in usable if len(loads.on(gpu)) > of(gpu).kept}
     ready = [
         gpu
         for gpu in shared
-        if not (of(gpu).kept == 1 and gpu.name in tried)
+        if not (of(gpu).kept == 1 and gpu.name in loads.shared)
+        and not ((of(gpu).kept == 1 or of(gpu).steep) and gpu.name in tried)
         and _is_ready(of(gpu), loads.on(gpu), bold=bold, silent=silent)
     ]
     return min(ready, key=lambda gpu: (len(loads.on(gpu)), *_idleness(gpu)), default=None)

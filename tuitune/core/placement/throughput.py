@@ -22,7 +22,8 @@ _SURE = 1.5  # standard errors above the least gain, to keep a number
 _DOUBTFUL, _LONELY = 2.0, 3.0  # standard errors below it, to give it up; for one trial
 _SHARP = 0.02  # an error below this is conclusive anyway
 _FALLEN = 3.0  # standard errors below no gain, to take a kept step back
-_AGAIN, _SELDOM = 2, 4  # factor of ended trials after which more are tried again; for one trial
+_AGAIN, _SELDOM = 2, 4  # factor of ended trials after which more are tried again; after a loss
+_STEEP = 0.9  # a gain below this is a clear loss
 _FEW, _UNHINDERED = 4, 0.93  # fewer than this are doubled, if each keeps so much of its pace
 
 _LEAST_SECONDS, _SHORTEST = 1.0, 0.02  # of an interval; shorter ones are joined
@@ -74,6 +75,7 @@ class Capacity(msgspec.Struct, array_like=True):
     noise: float = _NOISE  # variance of such a logarithm, from earlier stages
     noise_count: float = _NOISE_COUNT
     attempts: list[tuple[float, float]] = []  # see `whole_attempts.line`
+    steep: bool = False  # one more was a clear loss: it is tried again seldom, and on one GPU
 
 
 class Finding(NamedTuple):
@@ -150,6 +152,8 @@ def _learn(
 ) -> None:
     low, high = _range(capacity)
     x = _within(company, low, high)
+    if company > high + _BLUR:
+        return  # of more than are compared, which have yet to leave
     if company < low - _BLUR or x - _within(company - starting, low, high) > _BLUR:
         return
     far = abs(log - pace.mean_log) > _FARTHEST and abs(x - pace.mean_company) < _BLUR
@@ -219,6 +223,7 @@ def settle(capacity: Capacity, finding: Finding, ended: int, *, short: bool = Fa
         min(_noise_count(capacity), _NOISE_MOST),
     )
     before, over = capacity.kept, capacity.gains.get(capacity.kept, 1.0)
+    capacity.steep = kept == before and gain < _STEEP
     if kept == before:
         capacity.ceiling = capacity.reached
     capacity.gains = {count: known for count, known in capacity.gains.items() if count <= kept}
@@ -233,9 +238,10 @@ def settle(capacity: Capacity, finding: Finding, ended: int, *, short: bool = Fa
 def retry(capacity: Capacity, ended: int) -> None:
     """Once many more trials have ended, try more again: the finding may be chance or outdated.
 
-    Where one trial alone was best, this is done less often, as it costs more there.
+    Where one trial alone was best, or more were a clear loss, this is done less often, as it costs
+    more there.
     """
-    times = _SELDOM if capacity.kept == 1 else _AGAIN
+    times = _SELDOM if capacity.kept == 1 or capacity.steep else _AGAIN
     if not capacity.step and ended >= times * max(1, capacity.closed):
         capacity.step, capacity.ceiling, capacity.closed = 1, 0, ended
         _anew(capacity)
